@@ -1,0 +1,25 @@
+# Two stages: the first builds wheels, the second holds only what runs.
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+COPY requirements.lock requirements-build.lock ./
+RUN pip wheel --require-hashes --no-deps --wheel-dir /wheels -r requirements.lock \
+ && pip install --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY cds_service cds_service
+COPY hooks hooks
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
+
+FROM python:3.13-slim
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    CDS_MODE=production CDS_HOST=0.0.0.0 CDS_PORT=8000
+# Bytecode is made here once: at run time the root file system may be read-only.
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
+    pip install --no-cache-dir --disable-pip-version-check --no-index --no-deps --compile /wheels/*.whl \
+ && ln -s "$(python -c 'import cds_service; print(cds_service.__path__[0])')/gunicorn.conf.py" /etc/gunicorn.conf.py
+USER 65532:65532
+WORKDIR /tmp
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=3s --start-period=15s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ['CDS_PORT'] + '/livez', timeout=2)"]
+CMD ["gunicorn", "--config", "/etc/gunicorn.conf.py"]

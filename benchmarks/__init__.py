@@ -1,0 +1,1 @@
+"""Our service beside a bare Flask application, measured in the same run."""

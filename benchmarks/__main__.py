@@ -1,0 +1,104 @@
+"""`make bench`: alternating rounds of a bare Flask application and ours, as a table of ratios."""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import platform
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from benchmarks.bodies import bodies, instances
+from benchmarks.load import Measured, run
+from benchmarks.servers import THREADS, WORKERS, Server, ask, start
+
+SIZES = (
+    ("20 KB", 20_000, 600),
+    ("200 KB", 200_000, 200),
+    ("400 KB", 400_000, 100),
+    ("2 MB", 2_000_000, 24),
+)
+"""Name, bytes, requests per round."""
+
+
+def main() -> None:
+    """Measures and prints; `--rounds` and `--scale` make it shorter or longer."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the requests")
+    options = parser.parse_args()
+    sample = next(instances(bodies(20_000, 1)))
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "answer.json"
+        servers = {"ours": start("ours", sample, {"CDS_AS_OF": "2026-11-23"})}
+        try:
+            answer.write_bytes(_card_answer(servers["ours"], sample))
+            servers["bare"] = start("bare", sample, {"BENCH_ANSWER": str(answer)})
+            _report(servers, options.rounds, options.scale)
+        finally:
+            for server in servers.values():
+                server.stop()
+
+
+def _card_answer(server: Server, body: bytes) -> bytes:
+    status, text = ask(http.client.HTTPConnection("127.0.0.1", server.port, timeout=30), body)
+    cards = json.loads(text)["cards"]
+    if status != 200 or [card["indicator"] for card in cards] != ["warning"]:
+        raise RuntimeError("the sample request did not give its warning card")
+    return text
+
+
+def _report(servers: dict[str, Server], rounds: int, scale: float) -> None:
+    print(
+        f"\n{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, "
+        f"Python {platform.python_version()}, {WORKERS} workers x {THREADS} "
+        f"threads, medians of {rounds} alternating rounds\n"
+    )
+    print(
+        "| body | connections | CPU ms bare | CPU ms ours | CPU ratio | rps bare | rps ours "
+        "| rps ratio | p50 ms ours | p99 ms ours |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    cpu: dict[str, float] = {}
+    for name, size, requests in SIZES:
+        prepared = bodies(size, 32 if size < 1_000_000 else 8)
+        for connections in (1, 8):
+            count = max(8, int(requests * scale))
+            found: dict[str, list[Measured]] = {"bare": [], "ours": []}
+            for server in servers.values():
+                run(server, instances(prepared), max(8, count // 5), connections)
+            for _ in range(rounds):
+                for label, server in servers.items():
+                    found[label].append(run(server, instances(prepared), count, connections))
+            bare, ours = found["bare"], found["ours"]
+            cpu[name] = _middle(ours, lambda item: item.cpu_ms)
+            print(_row(name, connections, bare, ours), flush=True)
+    print(f"\nDoubling the chart (200 KB to 400 KB): {cpu['400 KB'] / cpu['200 KB']:.2f} x CPU")
+    for label, server in servers.items():
+        print(
+            f"{label}: first answer {server.startup_s:.2f} s after the start, "
+            f"{server.memory_mib():.0f} MiB (PSS of all processes)"
+        )
+
+
+def _middle(items: list[Measured], value: Callable[[Measured], float]) -> float:
+    return median(value(item) for item in items)
+
+
+def _row(name: str, connections: int, bare: list[Measured], ours: list[Measured]) -> str:
+    cpu = [_middle(items, lambda item: item.cpu_ms) for items in (bare, ours)]
+    rps = [_middle(items, lambda item: item.rps) for items in (bare, ours)]
+    p50 = _middle(ours, lambda item: item.p50_ms)
+    p99 = _middle(ours, lambda item: item.p99_ms)
+    return (
+        f"| {name} | {connections} | {cpu[0]:.2f} | {cpu[1]:.2f} | {cpu[1] / cpu[0]:.2f} "
+        f"| {rps[0]:.0f} | {rps[1]:.0f} | {rps[1] / rps[0]:.2f} | {p50:.1f} | {p99:.1f} |"
+    )
+
+
+if __name__ == "__main__":
+    main()

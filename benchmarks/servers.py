@@ -1,0 +1,95 @@
+"""gunicorn with one of the two applications, and what its processes use."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+WORKERS, THREADS = 2, 4
+PATH = "/cds-services/bone-density-imaging"
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Server:
+    """A running server: its address, its processes, and how long its first answer took."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    startup_s: float
+
+    def pids(self) -> list[int]:
+        """The master and its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [self.process.pid, *(int(pid) for pid in children.read_text().split())]
+
+    def cpu_s(self) -> float:
+        """CPU seconds used so far by all processes of the server."""
+        total = 0
+        for pid in self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / _TICK
+
+    def memory_mib(self) -> float:
+        """Proportional set size of all processes, in MiB."""
+        total = 0
+        for pid in self.pids():
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+        return total / 1024
+
+    def stop(self) -> None:
+        """Ends the server and waits for it."""
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def start(name: str, body: bytes, environment: dict[str, str]) -> Server:
+    """Starts `ours` or `bare` and waits for the first answer to a hook call."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    if name == "ours":
+        command = [sys.executable, "-m", "cds_service.cli", "serve", "--port", str(port)]
+        command += ["--workers", str(WORKERS), "--threads", str(THREADS)]
+    else:
+        command = [sys.executable, "-m", "gunicorn", "benchmarks.bare:app", "-k", "gthread"]
+        command += ["-w", str(WORKERS), "--threads", str(THREADS), "--preload"]
+        command += ["-b", f"127.0.0.1:{port}", "--log-level", "error", "--no-control-socket"]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _first_answer(process, port, body)
+    return Server(process, port, time.perf_counter() - began)
+
+
+def _first_answer(process: subprocess.Popen[bytes], port: int, body: bytes) -> None:
+    for _ in range(400):
+        if process.poll() is not None:
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
+        try:
+            if ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), body)[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.025)
+    process.terminate()
+    raise RuntimeError("no answer within ten seconds")
+
+
+def ask(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+    """One hook call on an open connection."""
+    connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return response.status, response.read()

@@ -1,0 +1,1 @@
+"""A CDS Hooks server: it authenticates EHRs, reads charts, asks decision services, shows cards."""

@@ -1,0 +1,147 @@
+"""The gate before everything else: is all of this about the patient of the call?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cds_service.chart.references import PatientReferences, Subject
+from cds_service.chart.walk import Found, listed, resources_of
+from cds_service.protocol.chart import Resource
+from cds_service.protocol.errors import WrongPatient
+from cds_service.protocol.request import HookRequest
+
+SUBJECT_MISSING = "subject-missing"
+SUBJECT_NOT_RESOLVABLE = "subject-not-resolvable"
+
+SUBJECT_ELEMENTS = ("subject", "patient", "beneficiary", "for")
+"""Elements that name whom a resource is about; DSTU2 and some R4 types use `patient`."""
+
+NEEDS_SUBJECT = frozenset(
+    {
+        "Observation",
+        "Condition",
+        "MedicationStatement",
+        "DiagnosticReport",
+        "Procedure",
+        # requests, with those of DSTU2 and STU3
+        "MedicationRequest",
+        "ServiceRequest",
+        "CommunicationRequest",
+        "DeviceRequest",
+        "DeviceUseRequest",
+        "DiagnosticOrder",
+        "DiagnosticRequest",
+        "MedicationOrder",
+        "NutritionOrder",
+        "NutritionRequest",
+        "ProcedureRequest",
+        "ReferralRequest",
+        "RequestGroup",
+        "VisionPrescription",
+    }
+)
+"""Types that are used only when they are known to be about the patient."""
+
+_MAX_PLACES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectCheck:
+    """What the gate let through: nothing of another patient.
+
+    `unmatched` says by `id()` of a resource why it cannot be told whose it is; it must not be
+    used. The check is valid as long as the request that was checked.
+    """
+
+    unmatched: Mapping[int, str] = field(default_factory=dict)
+
+
+def check_subjects(request: HookRequest) -> SubjectCheck:
+    """Looks at every subject of the request; raises WrongPatient with all places.
+
+    Looked at: prefetch, draft orders, contained resources, Patient resources by their id, and the
+    patient of `fhirAuthorization`.
+    """
+    everything = list(resources_of(request))
+    references = PatientReferences(
+        request.patient_id,
+        request.fhir_server,
+        {
+            found.full_url: found.resource["id"] == request.patient_id
+            for found in everything
+            if found.full_url
+            and found.resource.get("resourceType") == "Patient"
+            and isinstance(found.resource.get("id"), str)
+        },
+    )
+    wrong = [*_wrong_launch(request, references)]
+    unmatched: dict[int, str] = {}
+    for found in everything:
+        wrong += _wrong_places(found, request.patient_id, references)
+        kind = found.resource.get("resourceType")
+        if isinstance(kind, str) and kind in NEEDS_SUBJECT:
+            reason = _why_unmatched(found.resource, references)
+            if reason:
+                unmatched[id(found.resource)] = reason
+    if wrong:
+        raise WrongPatient(tuple(wrong[:_MAX_PLACES]))
+    return SubjectCheck(unmatched)
+
+
+def _wrong_launch(request: HookRequest, references: PatientReferences) -> Iterator[str]:
+    """The patient that the access token is bound to: a bare id, by the specification."""
+    patient = (request.fhir_authorization or {}).get("patient")
+    if not isinstance(patient, str) or patient in ("", request.patient_id):
+        return
+    if references.judge(patient) is not Subject.PATIENT:
+        yield "$.fhirAuthorization.patient"
+
+
+def _wrong_places(found: Found, patient_id: str, references: PatientReferences) -> Iterator[str]:
+    resource = found.resource
+    if resource.get("resourceType") == "Patient":
+        identifier = resource.get("id")
+        if isinstance(identifier, str) and identifier != patient_id:
+            yield found.place("id")
+    for steps in _other_subjects(resource, references):
+        yield found.place(*steps)
+    # The id of a contained Patient is a name within its resource, no patient's id.
+    for position, inner in enumerate(listed(resource.get("contained"))):
+        if isinstance(inner, Mapping):
+            for steps in _other_subjects(inner, references):
+                yield found.place("contained", position, *steps)
+
+
+def _other_subjects(
+    resource: Resource, references: PatientReferences
+) -> Iterator[tuple[str | int, ...]]:
+    for name in SUBJECT_ELEMENTS:
+        value = resource.get(name)
+        if isinstance(value, list):
+            for position, item in enumerate(value):
+                if _subject(item, references) is Subject.OTHER:
+                    yield name, position
+        elif _subject(value, references) is Subject.OTHER:
+            yield (name,)
+
+
+def _why_unmatched(resource: Resource, references: PatientReferences) -> str | None:
+    """Why it cannot be told that a resource is about the patient, or None when it can."""
+    is_matched = False
+    for name in SUBJECT_ELEMENTS:
+        value = resource.get(name)
+        for item in value if isinstance(value, list) else (value,):
+            if not item:
+                continue
+            if _subject(item, references) is not Subject.PATIENT:
+                return SUBJECT_NOT_RESOLVABLE
+            is_matched = True
+    return None if is_matched else SUBJECT_MISSING
+
+
+def _subject(value: object, references: PatientReferences) -> Subject:
+    reference = value.get("reference") if isinstance(value, Mapping) else None
+    if not isinstance(reference, str):
+        return Subject.UNKNOWN
+    return references.judge(reference)

@@ -1,0 +1,166 @@
+"""The chart from prefetch: by key, and by resource type where the key does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from cds_service.chart.newest import identity, keep_newest
+from cds_service.chart.patient_gate import SubjectCheck
+from cds_service.chart.patient_part import patient_part
+from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue, read_value
+from cds_service.chart.walk import resources_of, shown_key
+from cds_service.fhir.resources import name_of
+from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
+from cds_service.protocol.request import HookRequest
+from cds_service.protocol.service import PrefetchItem
+
+_ABSENT = "prefetch key absent, no FHIR access"
+_WORST_LAST = (PartState.EMPTY, PartState.COMPLETE, PartState.PARTIAL, PartState.UNREAD)
+
+
+def read_chart(
+    request: HookRequest, items: tuple[PrefetchItem, ...], check: SubjectCheck, zone: ZoneInfo
+) -> Chart:
+    """One patient's chart from what came with the call; nothing in it can make this fail.
+
+    The key a service has published decides the state of its resource type. Only where that key
+    tells nothing do the client's other keys count, for the types they hold. Resources are taken
+    from wherever they are, each once; those whose patient cannot be told are named and left out.
+    """
+    reading = _Reading(request, items, check)
+    types = {item.resource_type: None for item in items if item.resource_type != "Patient"}
+    return Chart(
+        patient_id=request.patient_id,
+        zone=zone,
+        patient=reading.patient(),
+        parts={resource_type: reading.part(resource_type) for resource_type in types},
+        related=_related(request, check),
+        ignored=tuple(dict.fromkeys(reading.ignored())),
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The values of one request, sorted by resource type."""
+
+    request: HookRequest
+    items: tuple[PrefetchItem, ...]
+    check: SubjectCheck
+    values: dict[str, PrefetchValue] = field(init=False)
+    by_type: dict[str, dict[Hashable, Resource]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.values = {key: read_value(value) for key, value in self.request.prefetch.items()}
+        for value in self.values.values():
+            for item in value.received:
+                if id(item.resource) not in self.check.unmatched:
+                    kept = self.by_type.setdefault(item.resource_type, {})
+                    keep_newest(kept, identity(item.resource), item.resource)
+
+    def patient(self) -> Part:
+        """The Patient, from whatever key it came under."""
+        why = "not requested"
+        for item in self.items:
+            if item.resource_type == "Patient":
+                why = self._why_no_patient(item.key)
+        patients = self.by_type.get("Patient", {}).values()
+        return patient_part(patients, self.request.patient_id, why)
+
+    def _why_no_patient(self, key: str) -> str:
+        if key not in self.values:
+            return _ABSENT
+        if self.request.prefetch[key] is None:
+            return "null"
+        value = self.values[key]
+        if value.holds("Patient"):
+            return "no id"
+        if value.state is PartState.EMPTY:
+            return "an empty Bundle"
+        return value.reason if value.reason and value.reason != SINGLE else NOT_FHIR
+
+    def part(self, resource_type: str) -> Part:
+        """The part of one resource type."""
+        resources = tuple(self.by_type.get(resource_type, {}).values())
+        state, reason = self._state(resource_type)
+        if state is PartState.UNREAD and resources:
+            state, reason = PartState.PARTIAL, "only what came along under other keys"
+        elif state in (PartState.COMPLETE, PartState.EMPTY):
+            state = PartState.COMPLETE if resources else PartState.EMPTY
+        return Part(resource_type, state, reason, resources)
+
+    def _state(self, resource_type: str) -> tuple[PartState, str | None]:
+        own = [item.key for item in self.items if item.resource_type == resource_type]
+        found = _worst(self._own_state(key, resource_type) for key in own)
+        if found[0] is not PartState.UNREAD:
+            return found
+        published = {item.key for item in self.items}
+        others = [
+            self._other_state(value, resource_type)
+            for key, value in self.values.items()
+            if key not in published and value.holds(resource_type)
+        ]
+        return _worst(others) if others else found
+
+    def _own_state(self, key: str, resource_type: str) -> tuple[PartState, str | None]:
+        value = self.values.get(key)
+        if value is None:
+            return PartState.UNREAD, _ABSENT
+        if value.received and not value.holds(resource_type):
+            if value.reason == SINGLE:
+                return PartState.UNREAD, NOT_FHIR
+            if value.state is PartState.COMPLETE:
+                return PartState.PARTIAL, "entries of other types only"
+        return self._with_subjects(value, resource_type)
+
+    def _other_state(
+        self, value: PrefetchValue, resource_type: str
+    ) -> tuple[PartState, str | None]:
+        if value.state is PartState.COMPLETE and not value.answers(resource_type):
+            return PartState.PARTIAL, "only included with other resources"
+        return self._with_subjects(value, resource_type)
+
+    def _with_subjects(
+        self, value: PrefetchValue, resource_type: str
+    ) -> tuple[PartState, str | None]:
+        """The state of a value; a resource of nobody known may be one that is missed."""
+        if value.state is PartState.COMPLETE and any(
+            item.resource_type == resource_type and id(item.resource) in self.check.unmatched
+            for item in value.received
+        ):
+            return PartState.PARTIAL, "the subject of a resource is not known"
+        return value.state, value.reason
+
+    def ignored(self) -> Iterator[Ignored]:
+        """Everything that came and is not used, and why."""
+        for key, value in self.values.items():
+            for position in value.broken:
+                yield Ignored(f"{shown_key(key)} entry {position}", NOT_FHIR)
+            for item in value.received:
+                reason = self.check.unmatched.get(id(item.resource))
+                if item.resource_type == "Patient" and not isinstance(item.resource.get("id"), str):
+                    reason = "id-missing"
+                if reason:
+                    yield Ignored(name_of(item.resource), reason)
+
+
+def _worst(
+    states: Iterable[tuple[PartState, str | None]],
+) -> tuple[PartState, str | None]:
+    """The worst of some states with its reason; the first of equals."""
+    return max(states, key=lambda found: _WORST_LAST.index(found[0]))
+
+
+def _related(request: HookRequest, check: SubjectCheck) -> Mapping[str, Resource]:
+    """Everything that came along by `Type/id` and fullUrl, except what is nobody's known."""
+    kept: dict[Hashable, Resource] = {}
+    for found in resources_of(request):
+        if id(found.resource) in check.unmatched:
+            continue
+        name = identity(found.resource)
+        if isinstance(name, str):
+            keep_newest(kept, name, found.resource)
+        if found.full_url:
+            keep_newest(kept, found.full_url, found.resource)
+    return {key: resource for key, resource in kept.items() if isinstance(key, str)}

@@ -1,0 +1,143 @@
+"""One prefetch value, read for itself: what came, and whether that is all there is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cds_service.chart.walk import listed
+from cds_service.protocol.chart import PartState, Resource
+
+NOT_FHIR = "not a FHIR resource"
+SINGLE = "a single resource, not a search result"
+
+_ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
+_FAILED = ("error", "fatal")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A resource as it came: with its fullUrl, and whether it answers the search itself."""
+
+    resource: Resource
+    full_url: str | None = None
+    is_match: bool = True
+
+    @property
+    def resource_type(self) -> str:
+        """FHIR resource type."""
+        return str(self.resource["resourceType"])
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchValue:
+    """What one prefetch key holds.
+
+    `state` is that of the query behind the key; `broken` lists the entries (from 1) that are no
+    resources.
+    """
+
+    state: PartState
+    reason: str | None = None
+    received: tuple[Received, ...] = ()
+    broken: tuple[int, ...] = ()
+
+    def holds(self, resource_type: str) -> bool:
+        """Whether a resource of this type came, as a match or along with one."""
+        return any(item.resource_type == resource_type for item in self.received)
+
+    def answers(self, resource_type: str) -> bool:
+        """Whether a resource of this type was searched for, not only included."""
+        return any(item.is_match and item.resource_type == resource_type for item in self.received)
+
+
+def read_value(value: object) -> PrefetchValue:
+    """The states of CDS Hooks kept apart: nothing found, not all, not readable."""
+    if value is None:
+        return PrefetchValue(PartState.EMPTY)
+    kind = _type_of(value)
+    if not isinstance(value, Mapping) or kind is None:
+        return _unread(NOT_FHIR)
+    if kind == "OperationOutcome":
+        return _unread(f"OperationOutcome: {_code(listed(value.get('issue')))}")
+    if kind == "Bundle":
+        return _read_bundle(value)
+    return PrefetchValue(PartState.PARTIAL, SINGLE, (Received(value),))
+
+
+def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
+    entries = bundle.get("entry")
+    if entries is not None and not isinstance(entries, list):
+        return _unread(NOT_FHIR)
+    received: list[Received] = []
+    broken: list[int] = []
+    failure: str | None = None
+    matches = 0
+    for position, entry in enumerate(entries or (), start=1):
+        resource = entry.get("resource") if isinstance(entry, Mapping) else None
+        kind = _type_of(resource)
+        if not isinstance(resource, Mapping) or kind is None or kind == "Bundle":
+            broken.append(position)
+            matches += 1
+        elif kind == "OperationOutcome":
+            failure = failure or _failure(resource)
+        else:
+            is_match = _mode(entry) in (None, "match")
+            matches += is_match
+            url = entry.get("fullUrl")
+            received.append(Received(resource, url if isinstance(url, str) else None, is_match))
+    if failure and not received:
+        return PrefetchValue(PartState.UNREAD, failure, (), tuple(broken))
+    reason = _shortfall(bundle, matches) or failure
+    if broken:
+        reason = reason or "an entry was not readable"
+    state = PartState.COMPLETE if received else PartState.EMPTY
+    return PrefetchValue(
+        PartState.PARTIAL if reason else state, reason, tuple(received), tuple(broken)
+    )
+
+
+def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:
+    """Why a Bundle is not the whole result, by what it says of itself."""
+    for link in listed(bundle.get("link")):
+        if isinstance(link, Mapping) and link.get("relation") == "next":
+            return "paged"
+    total = bundle.get("total")
+    if isinstance(total, int) and not isinstance(total, bool) and total > matches:
+        return f"total says {total}"
+    return None
+
+
+def _mode(entry: Mapping[str, Any]) -> object:
+    search = entry.get("search")
+    return search.get("mode") if isinstance(search, Mapping) else None
+
+
+def _failure(outcome: Mapping[str, Any]) -> str | None:
+    """The error in an OperationOutcome; warnings and information are harmless beside data."""
+    failed = [
+        issue
+        for issue in listed(outcome.get("issue"))
+        if isinstance(issue, Mapping) and issue.get("severity") in _FAILED
+    ]
+    return f"OperationOutcome: {_code(failed)}" if failed else None
+
+
+def _code(issues: list[Any]) -> str:
+    """The first issue code, if it looks like one."""
+    for issue in issues:
+        code = issue.get("code") if isinstance(issue, Mapping) else None
+        if isinstance(code, str) and len(code) <= 40 and _ISSUE_CODE.fullmatch(code):
+            return code
+    return "no code"
+
+
+def _type_of(value: object) -> str | None:
+    kind = value.get("resourceType") if isinstance(value, Mapping) else None
+    return kind if isinstance(kind, str) and kind else None
+
+
+def _unread(reason: str) -> PrefetchValue:
+    return PrefetchValue(PartState.UNREAD, reason)

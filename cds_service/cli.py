@@ -1,0 +1,208 @@
+"""The command line: serve · check · services · explain."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import date
+from importlib import resources
+from typing import Any, BinaryIO, NoReturn, TypeVar
+
+import click
+
+from cds_service.config import ConfigError, Settings, iso_date
+from cds_service.engine import DuplicateService, answer, load_services
+from cds_service.protocol import strict_json
+from cds_service.protocol.service import Service
+from cds_service.registry import DEVELOPMENT, Registry, RegistryError, load
+from cds_service.web.context import clinical_date
+from cds_service.web.errors import failure_of
+from cds_service.web.refusals import NotOneObject
+
+T = TypeVar("T")
+NO_DECISION = 3
+"""Exit status of `explain` for a request that reaches no decision."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bone-density-cds", prog_name="cds-service")
+def main() -> None:
+    """Answer CDS Hooks calls about orders: serve them, check the set-up, explain an answer.
+
+    Settings are read from CDS_* environment variables; without any, everything runs in
+    development mode, for this machine only.
+    """
+
+
+@main.command()
+@click.option("--host", metavar="ADDRESS", help="Address to listen on. [CDS_HOST, 127.0.0.1]")
+@click.option("--port", type=int, metavar="PORT", help="Port to listen on. [CDS_PORT, 8000]")
+@click.option("--workers", type=int, metavar="N", help="Worker processes. [CDS_WORKERS, 2]")
+@click.option("--threads", type=int, metavar="N", help="Threads per worker. [CDS_THREADS, 4]")
+def serve(host: str | None, port: int | None, workers: int | None, threads: int | None) -> None:
+    """Serve over HTTP until stopped.
+
+    Options go before environment variables; everything else is set by CDS_* variables alone.
+    """
+    options = {"HOST": host, "PORT": port, "WORKERS": workers, "THREADS": threads}
+    given = {f"CDS_{name}": str(value) for name, value in options.items() if value is not None}
+    environment = {**os.environ, **given}
+    settings = _settings(environment)
+    for line in _addresses(settings):
+        click.echo(line)
+    sys.stdout.flush()
+    configuration = str(resources.files("cds_service").joinpath("gunicorn.conf.py"))
+    command = [sys.executable, "-m", "gunicorn", "--config", configuration]
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter
+
+
+def _addresses(settings: Settings) -> list[str]:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    base = settings.public_url or f"http://{host}:{settings.port}"
+    lines = [f"discovery  {base}/cds-services"]
+    lines += [f"service    {base}/cds-services/{name}" for name in _services()]
+    lines += [f"health     {base}/livez", f"openapi    {base}/openapi.json"]
+    return [*lines, f"try        curl -s {base}/cds-services"]
+
+
+@main.command()
+@click.option(
+    "--clients",
+    metavar="FILE",
+    help="The file of CDS clients to check instead of the one in CDS_CLIENTS.",
+)
+def check(clients: str | None) -> None:
+    """Check settings, CDS clients and services; exit 1 and list everything that is wrong."""
+    environment = {**os.environ, **({"CDS_CLIENTS": clients} if clients is not None else {})}
+    settings = _settings(environment)
+    click.echo(f"settings  {settings.mode}, authentication {settings.auth}: ok")
+    services = _services()
+    for service in services.values():
+        service.warm_up()
+        click.echo(f"service   {service.id} {service.ruleset} ({', '.join(service.hooks)}): ok")
+    if not services:
+        _stop("no decision service is installed")
+    registry = _registry(settings, services)
+    for client in registry.clients.values():
+        click.echo(f"client    {client.name} ({client.profile}, {client.time_zone.key}): ok")
+        for service in services.values():
+            for warning in service.warnings(client.settings[service.id]):
+                place = f"clients.{client.name}.services.{service.id}"
+                click.echo(f"warning   {place}: {warning}", err=True)
+
+
+@main.command("services")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+def list_services(as_json: bool) -> None:
+    """List the installed decision services with their hooks and prefetch templates."""
+    services = _services()
+    if as_json:
+        rows = [
+            {
+                "id": service.id,
+                "title": service.title,
+                "hooks": list(service.hooks),
+                "ruleset": service.ruleset,
+                "prefetch": {item.key: item.query for item in service.prefetch},
+            }
+            for service in services.values()
+        ]
+        click.echo(_pretty(rows))
+        return
+    for service in services.values():
+        click.echo(f"{service.id} {service.ruleset}: {service.title}")
+        click.echo(f"  hooks: {', '.join(service.hooks)}")
+        for item in service.prefetch:
+            click.echo(f"  {item.key}: {item.query}")
+
+
+class _Date(click.ParamType[date]):
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> date:
+        try:
+            return iso_date(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@main.command()
+@click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
+@click.option("--as-of", type=_Date(), help="Clinical date. [CDS_AS_OF, today at the client]")
+@click.option("--client", "name", default=DEVELOPMENT, metavar="NAME", help="The CDS client.")
+@click.option("--fetch", is_flag=True, help="Fetch missing data from the request's FHIR server.")
+def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) -> None:
+    """Explain the answer to one hook request, read from REQUEST.json or, with -, standard input.
+
+    Prints facts, rules, sources and the response as JSON. A request that reaches no decision
+    prints its status and OperationOutcome, and exits 3. Nothing is sent over a network.
+    """
+    if fetch:
+        raise click.UsageError("--fetch: fetching from a FHIR server is not built yet")
+    settings = _settings(os.environ)
+    services = _services()
+    registry = _registry(settings, services)
+    client = registry.clients.get(name)
+    if client is None:
+        raise click.UsageError(f"--client: no client {name}; known: {', '.join(registry.clients)}")
+    try:
+        body = strict_json.loads(request_file.read())
+        if not isinstance(body, dict):
+            raise NotOneObject("The request is JSON, but not one object")
+        found = answer(
+            _service_for(body, services),
+            client,
+            body,
+            as_of=as_of or clinical_date(settings, client),
+            uuid_key=settings.secret_key,
+        )
+    except Exception as error:
+        failure = failure_of(error, settings.max_body_bytes)
+        if failure.status >= 500:
+            raise
+        unread = [{"data": gap.data, "reason": gap.reason} for gap in failure.unread]
+        outcome = failure.outcome
+        click.echo(_pretty({"status": failure.status, "outcome": outcome, "unread": unread}))
+        sys.exit(NO_DECISION)
+    click.echo(_pretty(found.explanation))
+
+
+def _service_for(body: Mapping[str, Any], services: Mapping[str, Service]) -> Service:
+    """The service that offers the request's hook; without one, the first says what is wrong."""
+    if not services:
+        _stop("no decision service is installed")
+    offering = [s for s in services.values() if body.get("hook") in s.hooks]
+    return (offering or list(services.values()))[0]
+
+
+def _settings(environment: Mapping[str, str]) -> Settings:
+    return _or_stop(lambda: Settings.from_environment(environment))
+
+
+def _services() -> dict[str, Service]:
+    return _or_stop(load_services)
+
+
+def _registry(settings: Settings, services: Mapping[str, Service]) -> Registry:
+    return _or_stop(lambda: load(settings.clients_path, services))
+
+
+def _or_stop(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (ConfigError, RegistryError) as error:
+        _stop(*error.problems)
+    except DuplicateService as error:
+        _stop(str(error))
+
+
+def _stop(*problems: str) -> NoReturn:
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    sys.exit(1)
+
+
+def _pretty(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)

@@ -1,0 +1,104 @@
+"""Codings of a CodeableConcept, with the many spellings of a code system made one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+CPT = "http://www.ama-assn.org/go/cpt"
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+UCUM = "http://unitsofmeasure.org"
+
+_ALIASES = {
+    "urn:oid:2.16.840.1.113883.6.1": LOINC,
+    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
+    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
+    "http://hl7.org/fhir/sid/icd-10": ICD10CM,
+    "http://terminology.hl7.org/codesystem/icd10cm": ICD10CM,
+    "http://terminology.hl7.org/codesystem/icd-10-cm": ICD10CM,
+    "urn:oid:2.16.840.1.113883.6.12": CPT,
+    "http://www.ama-assn.org/go/cpt": CPT,
+    "https://www.ama-assn.org/go/cpt": CPT,
+    "http://terminology.hl7.org/codesystem/cpt": CPT,
+    "urn:oid:2.16.840.1.113883.6.285": HCPCS,
+    "urn:oid:2.16.840.1.113883.6.14": HCPCS,
+    "http://terminology.hl7.org/codesystem/hcpcs": HCPCS,
+    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
+    "urn:oid:2.16.840.1.113883.6.73": ATC,
+    "urn:oid:2.16.840.1.113883.6.8": UCUM,
+}
+_CANONICAL = {
+    value.casefold(): value for value in (LOINC, SNOMED, ICD10CM, CPT, HCPCS, RXNORM, ATC, UCUM)
+}
+
+
+def canonical_system(system: str) -> str:
+    """The canonical URI of a code system: OIDs, case, http/https and a trailing slash are one."""
+    key = system.strip().rstrip("/").casefold()
+    if key.startswith("https://"):
+        key = "http://" + key[8:]
+    if key.startswith("http://snomed.info/sct"):  # editions: …/sct/731000124108/version/…
+        return SNOMED
+    return _CANONICAL.get(key) or _ALIASES.get(key) or system.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class CodedValue:
+    """One coding as received, its system in canonical form."""
+
+    system: str | None
+    code: str
+    display: str | None = None
+
+
+def codings(concept: object) -> tuple[CodedValue, ...]:
+    """Every coding of a CodeableConcept that has a code; anything malformed is passed over.
+
+    A post-coordinated SNOMED CT expression counts for its focus concept (before the colon).
+    """
+    return tuple(_codings(concept))
+
+
+def _codings(concept: object) -> Iterator[CodedValue]:
+    listed = concept.get("coding") if isinstance(concept, Mapping) else None
+    if not isinstance(listed, list):
+        return
+    for item in listed:
+        if not isinstance(item, Mapping):
+            continue
+        code = item.get("code")
+        if not isinstance(code, str) or not code.strip():
+            continue
+        system = item.get("system")
+        canonical = canonical_system(system) if isinstance(system, str) else None
+        bare = code.strip()
+        if canonical == SNOMED:
+            bare = bare.partition(":")[0].partition("|")[0].strip()
+        elif canonical == ICD10CM:
+            bare = bare.upper()
+            if len(bare) > 3 and "." not in bare:  # M8108XA: billing systems leave the dot out
+                bare = f"{bare[:3]}.{bare[3:]}"
+        display = item.get("display")
+        yield CodedValue(canonical, bare, display if isinstance(display, str) else None)
+
+
+def concepts(value: object) -> list[object]:
+    """A CodeableConcept or a list of them, always as a list."""
+    if isinstance(value, list):
+        return value
+    return [] if value is None else [value]
+
+
+def text_of(concept: object) -> str | None:
+    """What a person would read in a CodeableConcept: its text, else the first display."""
+    if not isinstance(concept, Mapping):
+        return None
+    text = concept.get("text")
+    if isinstance(text, str) and text.strip():
+        return text.strip()
+    return next((item.display for item in codings(concept) if item.display), None)

@@ -1,0 +1,111 @@
+"""Dates as FHIR gives them: partial dates are intervals, instants become days in one zone."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?P<fraction>\.\d+)?(?:Z|[+-]\d{2}:\d{2})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DateInterval:
+    """The days on which something may have happened, both ends included."""
+
+    earliest: date
+    latest: date
+
+    def __str__(self) -> str:
+        if self.earliest == self.latest:
+            return self.earliest.isoformat()
+        if self.earliest.year == self.latest.year:
+            if self.earliest.month == self.latest.month:
+                return f"{self.earliest:%Y-%m}"
+            if (self.earliest.month, self.latest.month) == (1, 12):
+                return f"{self.earliest:%Y}"
+        return f"{self.earliest.isoformat()} to {self.latest.isoformat()}"
+
+    @property
+    def is_exact(self) -> bool:
+        """True when the day is known."""
+        return self.earliest == self.latest
+
+
+def read_date(value: object, zone: tzinfo) -> DateInterval | None:
+    """A FHIR date, dateTime or instant as an interval of days; None when it is not one.
+
+    A time of day needs its offset (FHIR requires it); the day is the one in `zone`.
+    """
+    if not isinstance(value, str):
+        return None
+    partial = _PARTIAL.fullmatch(value)
+    if partial:
+        return _partial(*partial.groups())
+    instant = _INSTANT.fullmatch(value)
+    if not instant:
+        return None
+    fraction = instant["fraction"] or ""
+    text = value.replace(fraction, fraction[:7], 1) if len(fraction) > 7 else value
+    try:
+        day = datetime.fromisoformat(text).astimezone(zone).date()
+    except (ValueError, OverflowError):
+        return None
+    return DateInterval(day, day)
+
+
+def _partial(year: str, month: str | None, day: str | None) -> DateInterval | None:
+    try:
+        if day and month:
+            exact = date(int(year), int(month), int(day))
+            return DateInterval(exact, exact)
+        first, last = (int(month), int(month)) if month else (1, 12)
+        return DateInterval(
+            date(int(year), first, 1),
+            date(int(year), last, calendar.monthrange(int(year), last)[1]),
+        )
+    except ValueError:
+        return None
+
+
+def read_event(resource: Mapping[str, object], name: str, zone: tzinfo) -> DateInterval | None:
+    """When something happened: `{name}DateTime`, `{name}Instant`, or the start of `{name}Period`.
+
+    A Period without start is dated by its end.
+    """
+    for suffix in ("DateTime", "Instant", "Date"):
+        if f"{name}{suffix}" in resource:
+            return read_date(resource[f"{name}{suffix}"], zone)
+    period = resource.get(f"{name}Period")
+    if isinstance(period, Mapping):
+        return read_date(period.get("start"), zone) or read_date(period.get("end"), zone)
+    return None
+
+
+def completed_months(start: date, end: date) -> int:
+    """Months completed from one day to another, negative when the second is earlier."""
+    months = (end.year - start.year) * 12 + end.month - start.month
+    return months - 1 if end.day < start.day else months
+
+
+def completed_years(start: date, end: date) -> int:
+    """Years completed from one day to another; a birthday counts from its own day on."""
+    return completed_months(start, end) // 12
+
+
+def add_months(start: date, months: int) -> date:
+    """The day so many months later; where that day does not exist, the first of the next month.
+
+    It is the first day on which `completed_months` reaches that number.
+    """
+    index = start.year * 12 + start.month - 1 + months
+    year, month = divmod(index, 12)
+    if start.day <= calendar.monthrange(year, month + 1)[1]:
+        return date(year, month + 1, start.day)
+    year, month = divmod(index + 1, 12)
+    return date(year, month + 1, 1)

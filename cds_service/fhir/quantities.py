@@ -1,0 +1,117 @@
+"""Quantities with a closed table of units: what is not in it is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Unit(StrEnum):
+    """Units the service reads, each the target of the spellings in its table."""
+
+    T_SCORE = "T-score"
+    Z_SCORE = "Z-score"
+    SCORE = "score"
+    G_PER_CM2 = "g/cm2"
+    CM = "cm"
+    MG = "mg"
+
+
+_SPELLINGS: dict[str, tuple[Unit, Decimal]] = {
+    "{t-score}": (Unit.T_SCORE, Decimal(1)),
+    "{tscore}": (Unit.T_SCORE, Decimal(1)),
+    "{t_score}": (Unit.T_SCORE, Decimal(1)),
+    "t-score": (Unit.T_SCORE, Decimal(1)),
+    "t score": (Unit.T_SCORE, Decimal(1)),
+    "tscore": (Unit.T_SCORE, Decimal(1)),
+    "{z-score}": (Unit.Z_SCORE, Decimal(1)),
+    "{zscore}": (Unit.Z_SCORE, Decimal(1)),
+    "{z_score}": (Unit.Z_SCORE, Decimal(1)),
+    "z-score": (Unit.Z_SCORE, Decimal(1)),
+    "z score": (Unit.Z_SCORE, Decimal(1)),
+    "zscore": (Unit.Z_SCORE, Decimal(1)),
+    "1": (Unit.SCORE, Decimal(1)),
+    "{score}": (Unit.SCORE, Decimal(1)),
+    "score": (Unit.SCORE, Decimal(1)),
+    "{s.d.}": (Unit.SCORE, Decimal(1)),
+    "{sd}": (Unit.SCORE, Decimal(1)),
+    "sd": (Unit.SCORE, Decimal(1)),
+    "{std}": (Unit.SCORE, Decimal(1)),
+    "g/cm2": (Unit.G_PER_CM2, Decimal(1)),
+    "g/cm-2": (Unit.G_PER_CM2, Decimal(1)),
+    "g/cm²": (Unit.G_PER_CM2, Decimal(1)),
+    "g/cm^2": (Unit.G_PER_CM2, Decimal(1)),
+    "g/cm*2": (Unit.G_PER_CM2, Decimal(1)),
+    "g.cm-2": (Unit.G_PER_CM2, Decimal(1)),
+    "gm/cm2": (Unit.G_PER_CM2, Decimal(1)),
+    "mg/cm2": (Unit.G_PER_CM2, Decimal("0.001")),
+    "mg/cm²": (Unit.G_PER_CM2, Decimal("0.001")),
+    "cm": (Unit.CM, Decimal(1)),
+    "m": (Unit.CM, Decimal(100)),
+    "mm": (Unit.CM, Decimal("0.1")),
+    "in": (Unit.CM, Decimal("2.54")),
+    "[in_i]": (Unit.CM, Decimal("2.54")),
+    "mg": (Unit.MG, Decimal(1)),
+    "g": (Unit.MG, Decimal(1000)),
+    "ug": (Unit.MG, Decimal("0.001")),
+    "mcg": (Unit.MG, Decimal("0.001")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A number in one of our units; `comparator` `<`, `<=`, `>`, `>=` makes it a bound.
+
+    `unit` is None when the resource states none.
+    """
+
+    value: Decimal
+    unit: Unit | None
+    comparator: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a value could not be read: a stable reason code."""
+
+    reason: str
+
+
+def decimal(number: object) -> Decimal | None:
+    """A JSON number as the decimal it was written as; anything else is None."""
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+        return None
+    return Decimal(str(number))
+
+
+def read_quantity(quantity: object) -> Measured | Unreadable:
+    """A Quantity in the units of the table.
+
+    The `unit` text and the UCUM `code` must not disagree; an unknown unit is not converted.
+    """
+    if not isinstance(quantity, Mapping):
+        return Unreadable("value-missing")
+    value = decimal(quantity.get("value"))
+    if value is None:
+        return Unreadable("value-not-a-number" if "value" in quantity else "value-missing")
+    comparator = quantity.get("comparator")
+    if comparator is not None and comparator not in ("<", "<=", ">", ">="):
+        return Unreadable("comparator-unknown")
+    spellings = [
+        text.strip().casefold()
+        for key in ("unit", "code")
+        if isinstance(text := quantity.get(key), str) and text.strip()
+    ]
+    found = [_SPELLINGS.get(text) for text in spellings]
+    if any(entry is None for entry in found):
+        return Unreadable("unit-unknown")
+    known = {entry for entry in found if entry is not None}
+    specific = {entry for entry in known if entry[0] is not Unit.SCORE} or known
+    if len(specific) > 1:
+        return Unreadable("unit-and-code-disagree")
+    if not specific:
+        return Measured(value, None, comparator)
+    unit, factor = specific.pop()
+    return Measured(value * factor, unit, comparator)

@@ -1,0 +1,61 @@
+"""Raw accessors: the few questions every reader asks of a resource, whatever its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Raw = Mapping[str, Any]
+
+
+def name_of(resource: Raw) -> str:
+    """`Type/id` of a resource, for evidence and for naming it when it is not used."""
+    kind = resource.get("resourceType")
+    identifier = resource.get("id")
+    kind_text = kind if isinstance(kind, str) and kind else "(no type)"
+    return f"{kind_text}/{identifier if isinstance(identifier, str) else '(no id)'}"
+
+
+def status_of(resource: Raw) -> str | None:
+    """The `status` code, None when it is missing or no string."""
+    status = resource.get("status")
+    return status if isinstance(status, str) else None
+
+
+def has_unknown_meaning(resource: Raw) -> bool:
+    """True when a modifier extension or implicit rules may change what the resource means."""
+    return bool(resource.get("modifierExtension")) or bool(resource.get("implicitRules"))
+
+
+def reference_text(value: object) -> str | None:
+    """The literal reference of a Reference, None when it has none."""
+    if not isinstance(value, Mapping):
+        return None
+    reference = value.get("reference")
+    return reference if isinstance(reference, str) and reference.strip() else None
+
+
+def resolve(reference: object, resource: Raw, related: Mapping[str, Raw]) -> Raw | None:
+    """The resource a Reference points to: contained, or among those that came along."""
+    text = reference_text(reference)
+    if text is None:
+        return None
+    if text.startswith("#"):
+        contained = resource.get("contained")
+        for item in contained if isinstance(contained, list) else ():
+            if isinstance(item, Mapping) and item.get("id") == text[1:]:
+                return item
+        return None
+    bare = text.split("/_history/", 1)[0]
+    found = related.get(bare)
+    if found is None and "/" in bare:
+        found = related.get("/".join(bare.split("/")[-2:]))
+    return found
+
+
+def version_key(resource: Raw) -> tuple[str, str]:
+    """Orders two copies of one resource: the later `lastUpdated`, then the higher version."""
+    meta = resource.get("meta")
+    if not isinstance(meta, Mapping):
+        return ("", "")
+    return (str(meta.get("lastUpdated") or ""), str(meta.get("versionId") or "").zfill(20))

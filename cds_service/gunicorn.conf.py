@@ -1,0 +1,43 @@
+"""gunicorn: one preloaded application, a few workers with threads; values from CDS_*."""
+
+import gc
+import os
+import sys
+
+from cds_service.config import ConfigError, Settings
+
+try:
+    _settings = Settings.from_environment(os.environ)
+except ConfigError as _error:
+    sys.exit("cds-service cannot start:\n  " + "\n  ".join(_error.problems))
+
+_host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
+
+wsgi_app = "cds_service.wsgi:app"
+bind = [f"{_host}:{_settings.port}"]
+worker_class = "gthread"
+workers = _settings.workers
+threads = _settings.threads
+preload_app = True
+
+# The admin socket would lie in the home directory, shared by all instances of a user.
+control_socket_disable = True
+# Heartbeat files on a disk can block a worker; memory cannot.
+if os.path.isdir("/dev/shm"):  # noqa: S108 - a folder of the system, gunicorn makes its own files
+    worker_tmp_dir = "/dev/shm"  # noqa: S108
+
+timeout = 30  # seconds without a heartbeat until a worker is replaced
+graceful_timeout = 20  # seconds for running requests when stopping
+keepalive = 75  # seconds: longer than the usual idle time of proxies
+max_requests = 20_000  # a worker is renewed after so many, against creeping memory
+max_requests_jitter = 2_000
+
+accesslog = None  # calls are logged by the application, without addresses and headers
+errorlog = "-"
+loglevel = _settings.log_level.value
+
+
+def when_ready(server: object) -> None:
+    """Keep what was loaded out of garbage collection, so that forked workers share its memory."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,38 @@
+"""FHIR JSON made fit for a CDS Hooks response, in which nothing is null or empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class NullNeeded(ValueError):
+    """A value cannot be expressed without null: FHIR aligns `name` and `_name` by it."""
+
+
+def without_empties(value: Any) -> Any:
+    """A copy without null, empty strings, arrays and objects; None when nothing is left.
+
+    Raises NullNeeded where leaving one out would pair the values of a list with the extensions of
+    other ones.
+    """
+    if isinstance(value, Mapping):
+        kept = {name: clean for name, item in value.items() if _is(clean := without_empties(item))}
+        for name in kept:
+            if isinstance(value[name], list) and f"_{name.removeprefix('_')}" in value:
+                _check_alignment(value, name.removeprefix("_"))
+        return kept or None
+    if isinstance(value, list):
+        return [clean for item in value if _is(clean := without_empties(item))] or None
+    return None if value == "" else value
+
+
+def _is(clean: Any) -> bool:
+    return clean is not None
+
+
+def _check_alignment(value: Mapping[str, Any], name: str) -> None:
+    for member in (name, f"_{name}"):
+        listed = value.get(member)
+        if isinstance(listed, list) and any(without_empties(item) is None for item in listed):
+            raise NullNeeded(name)

@@ -1,0 +1,29 @@
+"""Text from a chart, made harmless before it stands on a card."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SPACE = re.compile(r"\s+")
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def plain(text: object, limit: int = 120) -> str:
+    """One line of visible characters: controls and direction overrides removed, length capped."""
+    visible = "".join(
+        " " if character.isspace() else character
+        for character in str(text)
+        if character.isspace() or unicodedata.category(character) not in _HIDDEN
+    )
+    line = _SPACE.sub(" ", visible).strip()
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def quote(text: object, limit: int = 120) -> str:
+    """Text as an inline code span, in which Markdown knows no link, HTML, image or emphasis.
+
+    The two characters that could end the span or a table cell are replaced by look-alikes.
+    """
+    line = plain(text, limit).replace("`", "ˋ").replace("|", "¦")
+    return f"`{line}`" if line else "`(empty)`"

@@ -1,0 +1,64 @@
+"""The hook request, its envelope checked; what it carries stays raw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cds_service.protocol.chart import Resource
+from cds_service.protocol.errors import InvalidRequest, Problem
+from cds_service.protocol.validation import has_schema, problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRequest:
+    """One call of a service.
+
+    `fhir_authorization` holds a bearer token and the rest holds patient data, so the
+    representation that a log or a traceback might show leaves all of it out.
+    """
+
+    hook: str
+    hook_instance: str
+    patient_id: str = field(repr=False)
+    user_id: str = field(repr=False)
+    fhir_server: str | None = None
+    fhir_authorization: Mapping[str, Any] | None = field(default=None, repr=False)
+    selections: tuple[str, ...] = field(default=(), repr=False)
+    draft_orders: Resource = field(default_factory=dict, repr=False)
+    prefetch: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def read_request(body: object, hooks: tuple[str, ...]) -> HookRequest:
+    """A request for a service that offers these hooks; raises InvalidRequest with every problem.
+
+    Without a hook that is offered only the envelope can be checked. The content of `prefetch` is
+    never checked here, and unknown members are passed over wherever they are.
+    """
+    hook = body.get("hook") if isinstance(body, Mapping) else None
+    is_offered = isinstance(hook, str) and hook in hooks
+    schema = f"request-{hook}"
+    found = problems(schema if is_offered and has_schema(schema) else "request", body)
+    if isinstance(hook, str) and hook and not is_offered:
+        offered = ", ".join(hooks)
+        found = (
+            Problem("$.hook", f"this service does not offer the hook; it has {offered}"),
+            *found,
+        )
+    if found or not isinstance(body, Mapping):
+        raise InvalidRequest(found)
+    context = body["context"]
+    return HookRequest(
+        hook=body["hook"],
+        hook_instance=body["hookInstance"],
+        patient_id=context["patientId"],
+        user_id=context["userId"],
+        fhir_server=body.get("fhirServer"),
+        fhir_authorization=body.get("fhirAuthorization"),
+        selections=tuple(context.get("selections", ())),
+        draft_orders=context.get("draftOrders", {}),
+        prefetch=body.get("prefetch", {}),
+        extension=body.get("extension", {}),
+    )

@@ -1,0 +1,49 @@
+"""The contract between the server and a decision service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from cds_service.protocol.advice import Assessment, Selection
+from cds_service.protocol.chart import Chart
+from cds_service.protocol.orders import Order
+
+
+@dataclass(frozen=True, slots=True)
+class PrefetchItem:
+    """One prefetch key: the FHIR query it is published with and the resource type it answers."""
+
+    key: str
+    query: str
+    resource_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A decision service: pure functions of (orders, chart, settings, as_of) and its description.
+
+    `read_settings` turns the service's block of the registry, already valid against
+    `settings_schema`, into the value handed to `select` and `evaluate`; it raises ValueError with
+    the place and the remedy. `evaluate` raises ChartNotReadable when nothing can be answered.
+    """
+
+    id: str
+    title: str
+    description: str
+    usage_requirements: str
+    hooks: tuple[str, ...]
+    ruleset: str
+    prefetch: tuple[PrefetchItem, ...]
+    settings_schema: Mapping[str, Any]
+    read_settings: Callable[[Mapping[str, Any]], Any]
+    select: Callable[[tuple[Order, ...], Any], Selection]
+    evaluate: Callable[[Selection, Chart, Any, date], Assessment]
+    orderables: Callable[[Any], Mapping[str, Any]]
+    """Settings → the client's own code by study, applied to proposals by the profile."""
+    warm_up: Callable[[], None]
+    """Loads what the first answer would otherwise load, before workers fork."""
+    warnings: Callable[[Any], tuple[str, ...]]
+    """What `cds-service check` should tell about a settings block: duplicate, unmapped codes."""

@@ -1,0 +1,40 @@
+"""What is known of a CDS client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+DEVELOPMENT = "development"
+"""Name of the client that calls without authentication in development mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One CDS client: how it is answered, where its browsers are, what its site has set.
+
+    `settings` holds, by service id, what the service made of its block of the file.
+    """
+
+    name: str
+    profile: str
+    mode: str
+    deadline_ms: int
+    time_zone: ZoneInfo
+    fhir_bases: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All CDS clients by name; `development` is always among them."""
+
+    clients: Mapping[str, Client]
+
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins of all clients together: a preflight does not say whose it is."""
+        found = {origin for client in self.clients.values() for origin in client.cors_origins}
+        return tuple(sorted(found))

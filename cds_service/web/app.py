@@ -1,0 +1,40 @@
+"""The Flask application of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Flask
+
+from cds_service.config import Settings
+from cds_service.protocol.service import Service
+from cds_service.registry import Registry
+from cds_service.web import cors, errors, explain, headers, health, openapi, services
+from cds_service.web.bodies import encode
+from cds_service.web.context import Context
+from cds_service.web.discovery import discovery_document
+from cds_service.web.openapi import openapi_document
+
+
+def create_app(settings: Settings, registry: Registry, installed: Mapping[str, Service]) -> Flask:
+    """Everything that is answered over HTTP; what never changes is built here, once."""
+    app = Flask("cds_service.web", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    # A redirected POST loses its body in many clients: both spellings are served instead.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    Context(
+        settings=settings,
+        registry=registry,
+        services=installed,
+        discovery=encode(discovery_document(installed)),
+        openapi=encode(openapi_document(settings, installed)),
+    ).install(app)
+    for blueprint in (services.blueprint, health.blueprint, openapi.blueprint):
+        app.register_blueprint(blueprint)
+    if settings.explain_enabled:
+        app.register_blueprint(explain.blueprint)
+    errors.install(app)
+    headers.install(app)
+    cors.install(app, registry, development=settings.is_development)
+    return app

@@ -1,0 +1,29 @@
+"""Why a request is refused before any service sees it; `errors` turns these into answers."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """A request that cannot be served; the text says why and holds nothing of the request."""
+
+
+class UnknownService(Refusal):
+    """The address names no service."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no service with this id; GET /cds-services lists the services")
+
+
+class NotJson(Refusal):
+    """The body is announced as something other than plain JSON."""
+
+
+class NotOneObject(Refusal):
+    """The body is empty, or JSON other than one object."""
+
+
+class NotReady(Refusal):
+    """There is nothing that could be called."""
+
+    def __init__(self) -> None:
+        super().__init__("No decision service is installed")

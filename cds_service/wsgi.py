@@ -1,0 +1,37 @@
+"""The WSGI application: `gunicorn --config …/gunicorn.conf.py cds_service.wsgi:app`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from flask import Flask
+
+from cds_service.config import ConfigError, Settings
+from cds_service.engine import DuplicateService, load_services
+from cds_service.registry import RegistryError, load
+from cds_service.web import create_app
+
+
+def build() -> Flask:
+    """Read settings and registry, load the services and warm them up, before workers fork."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        logging.basicConfig(
+            level=settings.log_level.upper(),
+            stream=sys.stderr,
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        )
+        services = load_services()
+        registry = load(settings.clients_path, services)
+    except (ConfigError, RegistryError) as error:
+        sys.exit("cds-service cannot start:\n  " + "\n  ".join(error.problems))
+    except DuplicateService as error:
+        sys.exit(f"cds-service cannot start:\n  {error}")
+    for service in services.values():
+        service.warm_up()
+    return create_app(settings, registry, services)
+
+
+app = build()

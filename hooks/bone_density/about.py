@@ -1,0 +1,158 @@
+"""What this service knows, as data: for `services --knowledge`, and for the about page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hooks.bone_density.advice.labels import RATINGS, STUDIES
+from hooks.bone_density.decision.situation import RULES
+from hooks.bone_density.knowledge import RULESET, Knowledge, knowledge
+from hooks.bone_density.words import Study
+
+NEVER_SAID = (
+    "that a treatment has failed or is working, or that a drug should be stopped, started or "
+    "changed",
+    "that a fracture is present or absent, or that waiting is safe",
+    "that osteoporosis has resolved",
+    "that a change is real or significant without the facility's LSC, the same site and the same "
+    "device; a percentage across devices",
+    "that QUS or heel DXA can be used for follow-up",
+    "a rating as the ACR's that was not read in a source",
+    "anything about coverage, or codes and identifiers of appropriate use programmes",
+    "that the chart is complete",
+)
+"""Source: the decision specification, 7.7."""
+
+_NOT_USED = "not used"
+
+
+def about() -> dict[str, Any]:
+    """Purpose, limits, rules, ratings, thresholds, sources and source attributes as plain data."""
+    known = knowledge()
+    return {
+        "ruleset": RULESET,
+        "purpose": "Appropriateness and timing of bone density imaging orders for surveillance of "
+        "established low bone mineral density in adults.",
+        "users": "Clinicians who order imaging; the clinician decides.",
+        "limits": [
+            "No clinician has reviewed the clinical content yet.",
+            "Not a medical device; it reads coded chart data only, no images and no free text.",
+            "Initial testing, children and adolescents are outside its scope.",
+        ],
+        "neverSaid": list(NEVER_SAID),
+        "rules": [{"id": name, "meaning": _first_line(rule.__doc__)} for name, rule in RULES],
+        "studies": {study.value: STUDIES[study] for study in Study},
+        "ratings": _ratings(known),
+        "pastRatings": [
+            {
+                "edition": item.edition,
+                "variant": item.variant,
+                "study": item.study,
+                "rating": RATINGS[item.rating],
+                "source": item.source,
+            }
+            for item in known.past_ratings
+        ],
+        "thresholds": [
+            {
+                "key": item.key,
+                "value": str(item.value),
+                "unit": item.unit,
+                "since": item.since.isoformat(),
+                "source": item.source,
+                "note": item.note,
+            }
+            for item in known.thresholds.values()
+        ],
+        "valueSets": [
+            {"id": item.id, "title": item.title, "entries": len(item.concepts())}
+            for item in known.value_sets.values()
+        ],
+        "sources": [
+            {
+                "key": item.key,
+                "title": item.title,
+                "grade": item.grade,
+                "retrieved": item.retrieved,
+                **({"url": item.url} if item.url else {}),
+            }
+            for item in known.sources.values()
+        ],
+        "sourceAttributes": source_attributes(known),
+    }
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().splitlines()[0]
+
+
+def _ratings(known: Knowledge) -> list[dict[str, str]]:
+    return [
+        {
+            "edition": item.edition,
+            "variant": known.variants[item.variant]["title"],
+            "study": STUDIES[Study(item.study)],
+            "rating": RATINGS[item.rating],
+            "doseMSv": item.dose_msv,
+            "source": item.source,
+        }
+        for item in known.ratings.values()
+    ]
+
+
+def source_attributes(known: Knowledge) -> list[dict[str, str]]:
+    """The 13 source attributes of an evidence-based decision support intervention (HTI-1).
+
+    Source: 45 CFR 170.315(b)(11)(iv)(A), names as listed in the clinical specification, section 8.
+    """
+    citation = "; ".join(
+        item.title for key, item in known.sources.items() if key.startswith(("acr-2022", "gighz"))
+    )
+    return [
+        {"attribute": name, "value": value}
+        for name, value in (
+            ("Bibliographic citation", citation),
+            ("Developer", "The maintainers of this open-source project"),
+            ("Funding source of the technical implementation", "None declared"),
+            ("Release and revision dates", f"Ruleset {RULESET}; see the changelog"),
+            ("Use of race", _NOT_USED),
+            ("Use of ethnicity", _NOT_USED),
+            ("Use of language", _NOT_USED),
+            ("Use of sexual orientation", _NOT_USED),
+            ("Use of gender identity", _NOT_USED),
+            ("Use of sex", "Used: decides age limits and the follow-up variant"),
+            ("Use of date of birth", "Used: age at the clinical date"),
+            ("Use of social determinants of health data", _NOT_USED),
+            ("Use of health status assessments data", _NOT_USED),
+        )
+    ]
+
+
+def markdown() -> str:
+    """The same as a page that a person can read."""
+    found = about()
+    lines = [f"# Bone density imaging: what the service knows (rules {found['ruleset']})", ""]
+    lines += [found["purpose"], "", f"For: {found['users']}", "", "## Limits", ""]
+    lines += [f"- {item}" for item in found["limits"]]
+    lines += ["", "## It never says", "", *(f"- {item}" for item in found["neverSaid"])]
+    lines += ["", "## Rules, in the order in which they are tried", ""]
+    lines += _table(found["rules"], ("id", "meaning"))
+    lines += ["", "## Ratings", ""]
+    lines += _table(found["ratings"], ("variant", "study", "rating", "doseMSv", "source"))
+    lines += ["", "### Past editions, not shown on cards", ""]
+    lines += _table(found["pastRatings"], ("edition", "study", "rating", "source"))
+    lines += ["", "## Thresholds", ""]
+    lines += _table(found["thresholds"], ("key", "value", "unit", "since", "source", "note"))
+    lines += ["", "## Value sets", "", *_table(found["valueSets"], ("id", "title", "entries"))]
+    lines += ["", "## Sources", "", *_table(found["sources"], ("key", "title", "grade"))]
+    lines += ["", "## Source attributes (HTI-1)", ""]
+    lines += _table(found["sourceAttributes"], ("attribute", "value"))
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[str]:
+    return [
+        f"| {' | '.join(columns)} |",
+        f"| {' | '.join('---' for _ in columns)} |",
+        *(f"| {' | '.join(str(row.get(name, '')) for name in columns)} |" for row in rows),
+    ]

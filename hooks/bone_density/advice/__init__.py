@@ -1,0 +1,83 @@
+"""Decision → Advice: the only place with words for clinicians."""
+
+from __future__ import annotations
+
+from cds_service.protocol.advice import Advice, Coding, Link
+from cds_service.protocol.orders import Order
+from hooks.bone_density.advice.detail import detail
+from hooks.bone_density.advice.proposals import proposal
+from hooks.bone_density.advice.reasons import reasons_for
+from hooks.bone_density.advice.summary import summary
+from hooks.bone_density.decision import Decision
+from hooks.bone_density.facts import Facts
+from hooks.bone_density.knowledge import RULESET
+from hooks.bone_density.words import Scenario
+
+CODE_SYSTEM = "https://bone-density-cds.org/fhir/CodeSystem"
+TOPIC = Coding(f"{CODE_SYSTEM}/topic", "BoneDensityFollowUp", "Follow-up bone density imaging")
+OVERRIDE_REASONS = tuple(
+    Coding(f"{CODE_SYSTEM}/override-reason", code, display)
+    for code, display in (
+        ("proceed-as-ordered", "I plan to proceed with this order"),
+        ("guideline-not-applicable", "Guideline does not apply to this patient"),
+        ("disagree-with-guideline", "I do not agree with the guideline"),
+        ("specialist-recommendation", "Recommended by radiology or a specialist"),
+        ("better-study-not-available", "The suggested study is not available here"),
+        ("data-incomplete-or-wrong", "The data shown are incomplete or wrong"),
+        ("patient-preference", "Patient preference"),
+    )
+)
+"""Stable codes: overrides are analysed by them, and clients map them."""
+
+LINKS = {
+    "acr": Link(
+        "ACR Appropriateness Criteria: Osteoporosis and Bone Mineral Density",
+        "https://acsearch.acr.org/docs/69358/Narrative/",
+    ),
+    "iscd": Link("ISCD Official Positions, Adult", "https://iscd.org/official-positions-2023"),
+}
+"""Every address a card may carry; clients register them from here."""
+
+_PROJECT_LABELS = {
+    Scenario.RED_FLAG: "Safety rule of this service",
+    Scenario.PREGNANCY: "Safety rule of this service",
+    Scenario.INSUFFICIENT: "Data check of this service",
+}
+
+
+def advise(order: Order, decision: Decision, facts: Facts) -> Advice:
+    """The advice for one judged order."""
+    situation, rated = decision.situation, decision.rated
+    reasons = reasons_for(decision, facts)
+    has_card = decision.indicator is not None
+    return Advice(
+        order=order.reference,
+        study=decision.study.value,
+        scenario=situation.scenario.value,
+        timing=situation.timing.value,
+        rating=rated.rating.value if rated.rating else None,
+        rating_status=rated.status.value,
+        rating_source=rated.source,
+        conditional=rated.conditional,
+        modifiers=tuple(modifier.value for modifier in situation.modifiers),
+        indicator=decision.indicator,
+        silence=decision.silence,
+        rule=situation.rule,
+        reasons=reasons,
+        summary=summary(decision, facts) if has_card else "",
+        detail=detail(order, decision, facts, reasons) if has_card else "",
+        topic=TOPIC,
+        source_label=_source_label(decision),
+        source_url=LINKS["acr"].url,
+        links=(LINKS["acr"],) if has_card else (),
+        override_reasons=OVERRIDE_REASONS if has_card else (),
+        proposals=tuple(proposal(offer, order) for offer in decision.offers),
+    )
+
+
+def _source_label(decision: Decision) -> str:
+    label = _PROJECT_LABELS.get(
+        decision.situation.scenario,
+        "ACR Appropriateness Criteria 2022, as summarised in gighz.com (2026)",
+    )
+    return f"{label}; rules {RULESET}"

@@ -1,0 +1,105 @@
+"""Prior results, therapy and dates as lines and a small table for a card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cds_service.protocol.markdown import quote
+from hooks.bone_density.advice.labels import SITES
+from hooks.bone_density.drugs import Purpose
+from hooks.bone_density.facts import Facts
+from hooks.bone_density.facts.measurements import Measurement
+from hooks.bone_density.facts.medications import Course, class_family
+from hooks.bone_density.facts.trend import Comparison
+from hooks.bone_density.words import Kind
+
+MOST_RESULTS = 8
+"""Rows a card shows; older results stay in the explanation."""
+
+
+def value(item: Measurement) -> str:
+    """A result with its unit: scores to one decimal, BMD to three (ISCD reporting)."""
+    bound = f"{item.comparator} " if item.comparator else ""
+    if item.kind is Kind.BMD:
+        return f"{bound}{item.value:.3f} g/cm²"
+    return f"{bound}{item.kind.value} {item.value:.1f}"
+
+
+def site(item: Measurement) -> str:
+    """Site with side."""
+    return f"{SITES[item.site]}, {item.side}" if item.side else SITES[item.site]
+
+
+def when(item: Measurement) -> str:
+    """Date of a result."""
+    return str(item.when) if item.when else "undated"
+
+
+def newest_first(items: Iterable[Measurement]) -> list[Measurement]:
+    """Results by date, newest first, undated ones last, in a stable order."""
+    stable = sorted(items, key=lambda item: (item.site, item.kind, item.side or "", item.reference))
+    return sorted(
+        stable, key=lambda item: item.when.latest.isoformat() if item.when else "", reverse=True
+    )
+
+
+def results_table(facts: Facts) -> str:
+    """The newest results as a table; empty without results."""
+    items = newest_first(facts.measurements.usable)
+    if not items:
+        return ""
+    rows = ["| Date | Site | Result | Device |", "| --- | --- | --- | --- |"]
+    rows += [
+        f"| {when(item)} | {site(item)} | {value(item)} "
+        f"| {quote(item.device, 40) if item.device else 'not recorded'} |"
+        for item in items[:MOST_RESULTS]
+    ]
+    if len(items) > MOST_RESULTS:
+        rows.append(f"\n{len(items) - MOST_RESULTS} earlier results are not shown.")
+    return "\n".join(rows)
+
+
+def therapy_line(facts: Facts) -> str:
+    """Osteoporosis therapy with its start, present before past."""
+    present = facts.medications.therapy
+    past = tuple(
+        course
+        for course in facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY)
+        if not course.is_current
+    )
+    texts = [
+        *_courses(present, facts, ""),
+        *_courses(past, facts, "earlier: "),
+    ]
+    unclear = sorted({course.drug for course in facts.medications.of(Purpose.AMBIGUOUS_INDICATION)})
+    if unclear:
+        texts.append(f"indication unclear: {', '.join(unclear)}")
+    return "; ".join(texts)
+
+
+def _courses(courses: tuple[Course, ...], facts: Facts, prefix: str) -> list[str]:
+    texts = []
+    for drug in sorted({course.drug for course in courses}):
+        of_drug = [course for course in courses if course.drug == drug]
+        start = facts.medications.start_of(
+            class_family(of_drug[0].drug_class), Purpose.OSTEOPOROSIS_THERAPY
+        )
+        since = f"since {start}" if start else "start not recorded"
+        name = " (from name)" if all(course.is_from_name for course in of_drug) else ""
+        texts.append(f"{prefix}{drug}{name}, {since}")
+    return texts
+
+
+def comparison(item: Comparison) -> str:
+    """Two results of one site, without any statement about their difference."""
+    return (
+        f"{SITES[item.site]}: {item.earlier.value:.3f} g/cm² on {when(item.earlier)}, "
+        f"{item.later.value:.3f} g/cm² on {when(item.later)}"
+    )
+
+
+def months(count: tuple[int, int]) -> str:
+    """An interval in completed months, in words."""
+    fewest, most = count
+    span = str(fewest) if fewest == most else f"{fewest} to {most}"
+    return f"{span} month{'' if span == '1' else 's'}"

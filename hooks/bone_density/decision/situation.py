@@ -1,0 +1,257 @@
+"""Facts → the clinical situation: one small function per rule, in the order of the decision table.
+
+Source: the decision specification (criteria.md 7.2) under the design decisions of section 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cds_service.protocol.advice import ChartNotReadable
+from hooks.bone_density.decision.modifiers import Signs, read_signs
+from hooks.bone_density.decision.timing import When, read_timing
+from hooks.bone_density.facts import Facts
+from hooks.bone_density.facts.conditions import Certainty, Finding
+from hooks.bone_density.words import Group, Modifier, Scenario, Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The scenario of one patient, the rule that decided it, and what the texts need.
+
+    `possible` are the scenarios that the data leave open; outside insufficient data it is the
+    scenario itself. `gaps` are stable codes of what is missing or contradictory.
+    """
+
+    rule: str
+    scenario: Scenario
+    possible: frozenset[Scenario]
+    when: When
+    signs: Signs
+    gaps: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def timing(self) -> Timing:
+        """The timing band, where a band applies at all."""
+        if self.scenario in (Scenario.INITIAL, Scenario.DECEASED):
+            return Timing.NOT_APPLICABLE
+        return self.when.timing
+
+    @property
+    def modifiers(self) -> tuple[Modifier, ...]:
+        """Modifiers, in the two surveillance scenarios only."""
+        if self.scenario in (Scenario.SURVEILLANCE, Scenario.YOUNGER):
+            return self.signs.modifiers
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one rule concludes when its condition holds."""
+
+    scenario: Scenario
+    possible: frozenset[Scenario]
+    gaps: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+
+
+Rule = Callable[[Facts], Verdict | None]
+
+
+def _certain(scenario: Scenario, evidence: tuple[str, ...] = ()) -> Verdict:
+    return Verdict(scenario, frozenset({scenario}), (), evidence)
+
+
+def _references(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(finding.reference for finding in findings))
+
+
+def deceased(facts: Facts) -> Verdict | None:
+    """A deceased patient: silence (design decision 13)."""
+    return (
+        _certain(Scenario.DECEASED, (facts.person.reference,)) if facts.person.is_deceased else None
+    )
+
+
+def red_flag_cord(facts: Facts) -> Verdict | None:
+    """New cauda equina syndrome or cord compression (design decision 6)."""
+    found = tuple(item for item in facts.findings.active("cord-or-cauda-equina") if item.is_new)
+    return _certain(Scenario.RED_FLAG, _references(found)) if found else None
+
+
+def red_flag_deficit(facts: Facts) -> Verdict | None:
+    """A new neurological deficit beside a coded vertebral fracture or new back pain."""
+    deficit = tuple(item for item in facts.findings.active("neurological-deficit") if item.is_new)
+    beside = (
+        *facts.findings.active("vertebral-fracture"),
+        *(item for item in facts.findings.active("back-pain") if item.is_new),
+    )
+    if deficit and beside:
+        return _certain(Scenario.RED_FLAG, _references((*deficit, *beside)))
+    return None
+
+
+def red_flag_radicular(facts: Facts) -> Verdict | None:
+    """A new radicular symptom beside a confirmed vertebral fracture."""
+    symptom = tuple(item for item in facts.findings.active("radicular-symptom") if item.is_new)
+    fracture = tuple(
+        item
+        for item in facts.findings.active("vertebral-fracture")
+        if item.certainty is Certainty.CONFIRMED
+    )
+    if symptom and fracture:
+        return _certain(Scenario.RED_FLAG, _references((*symptom, *fracture)))
+    return None
+
+
+def pregnancy(facts: Facts) -> Verdict | None:
+    """A present pregnancy: confirm or defer, no rating."""
+    found = present_pregnancy(facts)
+    if found and "sex-contradicts-conditions" not in facts.belonging.gaps:
+        return _certain(Scenario.PREGNANCY, _references(found))
+    return None
+
+
+def present_pregnancy(facts: Facts) -> tuple[Finding, ...]:
+    """Active pregnancy records, undated or not older than a pregnancy lasts."""
+    limit = facts.known.whole("pregnancy_days")
+    found = []
+    for item in facts.findings.active("pregnancy"):
+        dated = item.onset or item.recorded
+        if dated is None or (facts.as_of - dated.latest).days <= limit:
+            found.append(item)
+    return tuple(found)
+
+
+def insufficient_data(facts: Facts) -> Verdict | None:
+    """Age, sex or menopausal status open, contradictory or unusable data, unread conditions."""
+    gaps = list(facts.belonging.gaps)
+    possible = _follow_up_scenarios(facts)
+    if not facts.conditions_known:
+        gaps.append("conditions-not-read")
+        possible |= {Scenario.RED_FLAG, Scenario.PREGNANCY}
+    if not _is_established(facts):
+        open_baseline = _open_baseline(facts)
+        gaps += open_baseline
+        possible = (possible if open_baseline else set()) | {Scenario.INITIAL}
+    if "under-adult-age" in gaps:
+        possible = set()
+    if not gaps:
+        return None
+    return Verdict(Scenario.INSUFFICIENT, frozenset(possible), tuple(dict.fromkeys(gaps)))
+
+
+def _follow_up_scenarios(facts: Facts) -> set[Scenario]:
+    """The scenario of every group still possible: follow-up where low BMD is established there."""
+    by_group = {Group.OLDER: Scenario.SURVEILLANCE, Group.YOUNGER: Scenario.YOUNGER}
+    if not _is_established(facts):
+        return {by_group[group] for group in facts.belonging.groups}
+    return {
+        by_group[group] if facts.low_bmd.is_established(group) else Scenario.INITIAL
+        for group in facts.belonging.groups
+    }
+
+
+def _is_established(facts: Facts) -> bool:
+    """Whether low BMD is established for some group that is still possible."""
+    groups = facts.belonging.groups or frozenset(Group)
+    return any(facts.low_bmd.is_established(group) for group in groups)
+
+
+def _open_baseline(facts: Facts) -> list[str]:
+    """Why it stays open whether low BMD is established, although nothing read establishes it."""
+    gaps = []
+    if not facts.observations_known:
+        gaps.append("results-not-usable")
+    if facts.measurements.unusable and not facts.measurements.usable:
+        gaps.append("only-unusable-results")
+    if facts.low_bmd.resolved_diagnosis:
+        gaps.append("diagnosis-recorded-as-resolved")
+    if not facts.measurements.usable and facts.medications.therapy:
+        gaps.append("therapy-without-baseline")
+    return gaps
+
+
+def initial_testing(facts: Facts) -> Verdict | None:
+    """Low BMD is not established by anything in a chart that was read to its end."""
+    return None if _is_established(facts) else _certain(Scenario.INITIAL)
+
+
+def younger_adult(facts: Facts) -> Verdict | None:
+    """Premenopausal women and men under 50: the variant of their own."""
+    if facts.belonging.groups == {Group.YOUNGER}:
+        return _certain(Scenario.YOUNGER, facts.low_bmd.evidence)
+    return None
+
+
+def surveillance(facts: Facts) -> Verdict | None:
+    """Follow-up of established low BMD."""
+    return _certain(Scenario.SURVEILLANCE, facts.low_bmd.evidence)
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("deceased", deceased),
+    ("red-flag-cord", red_flag_cord),
+    ("red-flag-deficit", red_flag_deficit),
+    ("red-flag-radicular", red_flag_radicular),
+    ("pregnancy", pregnancy),
+    ("insufficient-data", insufficient_data),
+    ("initial-testing", initial_testing),
+    ("younger-adult-surveillance", younger_adult),
+    ("surveillance", surveillance),
+)
+"""The rules in the order in which they are tried; the first that holds decides."""
+
+_BEFORE_READABILITY = frozenset(
+    {"deceased", "red-flag-cord", "red-flag-deficit", "red-flag-radicular", "pregnancy"}
+)
+"""Rules that unread Observations cannot refute: they answer before the chart is found wanting."""
+
+
+def decide_situation(facts: Facts, *, may_refuse: bool = True) -> Situation:
+    """The situation of the patient; ChartNotReadable when nothing read establishes low BMD.
+
+    `may_refuse` is False when only drug orders are judged: those are never refused.
+    """
+    when = read_timing(facts)
+    for name, rule in RULES:
+        if may_refuse and name not in _BEFORE_READABILITY:
+            _require_readable(facts)
+        verdict = rule(facts)
+        if verdict is not None:
+            group = {
+                Scenario.SURVEILLANCE: Group.OLDER,
+                Scenario.YOUNGER: Group.YOUNGER,
+            }.get(verdict.scenario)
+            if verdict.scenario is Scenario.INSUFFICIENT and (
+                Scenario.SURVEILLANCE in verdict.possible
+            ):
+                group = Group.OLDER
+            return Situation(
+                rule=name,
+                scenario=verdict.scenario,
+                possible=verdict.possible,
+                when=when,
+                signs=read_signs(facts, when, group),
+                gaps=verdict.gaps,
+                evidence=verdict.evidence,
+            )
+    raise AssertionError("the last rule always holds")
+
+
+def _require_readable(facts: Facts) -> None:
+    if _is_established(facts):
+        return
+    missing = tuple(
+        gap
+        for gap in facts.unread
+        if gap.data in ("Observation", "Condition") and gap.reason != LOST
+    )
+    if missing:
+        raise ChartNotReadable(missing)
+
+
+LOST = "some resources were not usable"
+"""Why a part that was read to its end is still not known: it holds something unusable."""

@@ -1,0 +1,146 @@
+"""How long ago the last central DXA was, and what documents an earlier repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cds_service.fhir.dates import DateInterval, add_months
+from hooks.bone_density.drugs import Purpose
+from hooks.bone_density.facts import Facts
+from hooks.bone_density.facts.medications import class_family
+from hooks.bone_density.facts.scans import months_since, newest
+from hooks.bone_density.facts.trend import Change
+from hooks.bone_density.words import Timing
+
+
+class EarlyReason(StrEnum):
+    """What the chart documents as a reason to repeat before the usual interval."""
+
+    NEW_THERAPY = "therapy-started-or-changed"
+    GLUCOCORTICOID = "systemic-glucocorticoid"
+    BONE_LOSS_DRUG = "other-bone-loss-drug"
+    FALL_BEYOND_LSC = "fall-beyond-lsc"
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The timing band with what it rests on.
+
+    `months` are the fewest and most completed months since the last central DXA (or the last
+    forearm DXA when `forearm_only`). `is_softened` means that a warning would rest on data that
+    could not all be read, or that a rapid-loss reason is documented.
+    """
+
+    timing: Timing
+    last: DateInterval | None
+    months: tuple[int, int] | None
+    reasons: tuple[EarlyReason, ...]
+    evidence: tuple[str, ...]
+    forearm_only: bool = False
+    is_softened: bool = False
+
+
+def read_timing(facts: Facts) -> When:
+    """The timing band of the patient, whatever the study (design decisions 2 and 3)."""
+    reasons, evidence = _reasons(facts)
+    last = facts.scans.last_central
+    if last is None:
+        return _without_central(facts, reasons, evidence)
+    months = months_since(last, facts.as_of)
+    bands = {_band(count, facts, reasons) for count in months}
+    timing = bands.pop() if len(bands) == 1 else Timing.UNKNOWN
+    if timing is not Timing.TOO_SOON and _may_be_newer(facts, last, timing, reasons):
+        timing = Timing.UNKNOWN
+    softened = EarlyReason.GLUCOCORTICOID in reasons or not (
+        facts.conditions_known and facts.medications_known
+    )
+    return When(timing, last, months, reasons, evidence, is_softened=softened)
+
+
+def _without_central(
+    facts: Facts, reasons: tuple[EarlyReason, ...], evidence: tuple[str, ...]
+) -> When:
+    """Without a dated central DXA the timing is unknown, but for an old enough forearm DXA."""
+    last = newest(facts.scans.forearm)
+    if facts.scans.central or not facts.scans.forearm:
+        return When(Timing.UNKNOWN, None, None, reasons, evidence)
+    if last is None:
+        return When(Timing.UNKNOWN, None, None, reasons, evidence, forearm_only=True)
+    months = months_since(last, facts.as_of)
+    on_time = (
+        months[0] >= facts.known.whole("surveillance_interval_months") and facts.observations_known
+    )
+    timing = Timing.ON_TIME if on_time else Timing.UNKNOWN
+    return When(timing, last, months, reasons, evidence, forearm_only=True)
+
+
+def _band(months: int, facts: Facts, reasons: tuple[EarlyReason, ...]) -> Timing:
+    if months < facts.known.whole("minimum_interval_months"):
+        return Timing.TOO_SOON
+    if months >= facts.known.whole("surveillance_interval_months"):
+        return Timing.ON_TIME
+    if reasons:
+        return Timing.EARLY_WITH_REASON
+    if facts.conditions_known and facts.medications_known:
+        return Timing.EARLY_WITHOUT_REASON
+    return Timing.UNKNOWN
+
+
+def _may_be_newer(
+    facts: Facts, last: DateInterval, timing: Timing, reasons: tuple[EarlyReason, ...]
+) -> bool:
+    """Whether a scan that is not known to be a central DXA, or unread results, move the band."""
+    if not facts.observations_known:
+        return True
+    other = newest(facts.scans.unstated)
+    if other is None or other.latest <= last.latest:
+        return False
+    return any(
+        _band(count, facts, reasons) is not timing for count in months_since(other, facts.as_of)
+    )
+
+
+def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
+    found: dict[EarlyReason, tuple[str, ...]] = {}
+    new_therapy = _new_therapy(facts)
+    if new_therapy:
+        found[EarlyReason.NEW_THERAPY] = new_therapy
+    if facts.glucocorticoid.is_long:
+        found[EarlyReason.GLUCOCORTICOID] = facts.glucocorticoid.evidence
+    losing = tuple(
+        course.reference
+        for course in facts.medications.of(Purpose.BONE_LOSS_DRUG)
+        if course.is_current and not course.drug_class.startswith("systemic-glucocorticoid")
+    )
+    if losing:
+        found[EarlyReason.BONE_LOSS_DRUG] = losing
+    falls = facts.trend.with_change(Change.FALL)
+    if falls:
+        found[EarlyReason.FALL_BEYOND_LSC] = tuple(
+            reference
+            for item in falls
+            for reference in (item.earlier.reference, item.later.reference)
+        )
+    return tuple(found), tuple(dict.fromkeys(ref for refs in found.values() for ref in refs))
+
+
+def _new_therapy(facts: Facts) -> tuple[str, ...]:
+    """Therapy of a class whose one-year check has not been done: the last DXA came before it.
+
+    Source: iscd-2023-adult (typically one year after starting or changing therapy).
+    """
+    last = facts.scans.last_central
+    if last is None:
+        return ()
+    check = facts.known.whole("therapy_check_months")
+    new = []
+    for family in {class_family(course.drug_class) for course in facts.medications.therapy}:
+        start = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY)
+        if start is not None and last.latest < add_months(start.earliest, check):
+            new += [
+                course.reference
+                for course in facts.medications.therapy
+                if class_family(course.drug_class) == family
+            ]
+    return tuple(sorted(new))

@@ -1,0 +1,101 @@
+"""Chart → Facts: each with the resources it rests on, or the reason why it is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.protocol.chart import Chart, Ignored, Unread
+from hooks.bone_density.facts.conditions import Findings, read_findings
+from hooks.bone_density.facts.glucocorticoids import Glucocorticoid, read_glucocorticoid
+from hooks.bone_density.facts.heights import HeightLoss, read_height_loss
+from hooks.bone_density.facts.low_bmd import LowBmd, read_low_bmd
+from hooks.bone_density.facts.measurements import Measurement, Measurements, read_measurements
+from hooks.bone_density.facts.medications import MEDICATION_TYPES, Medications, read_medications
+from hooks.bone_density.facts.menopause import Belonging, read_belonging
+from hooks.bone_density.facts.patient import Person, read_person
+from hooks.bone_density.facts.reading import Reading
+from hooks.bone_density.facts.scans import Scans, read_scans
+from hooks.bone_density.facts.trend import Trend, read_trend
+from hooks.bone_density.knowledge import Knowledge, knowledge
+from hooks.bone_density.settings import Settings
+from hooks.bone_density.words import CENTRAL_SITES, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the rules may know of one patient at one clinical date."""
+
+    as_of: date
+    known: Knowledge
+    person: Person
+    findings: Findings
+    measurements: Measurements
+    scans: Scans
+    medications: Medications
+    glucocorticoid: Glucocorticoid
+    height_loss: HeightLoss | None
+    trend: Trend
+    belonging: Belonging
+    low_bmd: LowBmd
+    observations_known: bool
+    conditions_known: bool
+    medications_known: bool
+    ignored: tuple[Ignored, ...]
+    unread: tuple[Unread, ...]
+
+    @property
+    def newest_t_scores(self) -> tuple[Measurement, ...]:
+        """T-scores of the newest day that has any; of spine and hip before those of the forearm."""
+        return newest_scores(self.measurements)
+
+
+def newest_scores(measurements: Measurements) -> tuple[Measurement, ...]:
+    """T-scores of the newest day, central sites first; undated ones only when none is dated."""
+    scores = [item for item in measurements.usable if item.kind is Kind.T_SCORE]
+    central = [item for item in scores if item.site in CENTRAL_SITES] or scores
+    dated = [item for item in central if item.when is not None]
+    if not dated:
+        return tuple(central)
+    newest = max(item.when.latest for item in dated if item.when)
+    return tuple(item for item in dated if item.when and item.when.latest == newest)
+
+
+def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
+    """Reads one chart; the same chart in any order gives the same facts."""
+    known = knowledge()
+    reading = Reading(chart, settings, as_of, known)
+    person = read_person(reading)
+    findings = read_findings(reading)
+    observations = reading.observations()
+    measurements = read_measurements(reading, observations)
+    scans = read_scans(reading, measurements)
+    medications = read_medications(reading, findings)
+    glucocorticoid = read_glucocorticoid(reading, medications, findings)
+    height_loss = read_height_loss(reading, observations, person)
+    return Facts(
+        as_of=as_of,
+        known=known,
+        person=person,
+        findings=findings,
+        measurements=measurements,
+        scans=scans,
+        medications=medications,
+        glucocorticoid=glucocorticoid,
+        height_loss=height_loss,
+        trend=read_trend(reading, measurements.usable),
+        belonging=read_belonging(person, findings, known),
+        low_bmd=read_low_bmd(measurements, findings, known),
+        observations_known=reading.knows("Observation"),
+        conditions_known=reading.knows("Condition"),
+        medications_known=reading.knows(*MEDICATION_TYPES),
+        ignored=reading.ignored_list(),
+        unread=(
+            *chart.unread,
+            *(
+                Unread(resource_type, "some resources were not usable")
+                for resource_type in sorted(reading.lost)
+                if chart.part(resource_type).is_known
+            ),
+        ),
+    )

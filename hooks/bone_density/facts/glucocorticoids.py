@@ -1,0 +1,108 @@
+"""Exposure to systemic glucocorticoids: how long without a break, and at what dose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from cds_service.fhir.dates import completed_months
+from hooks.bone_density.drugs import Purpose
+from hooks.bone_density.facts.conditions import Findings
+from hooks.bone_density.facts.medications import Course, Medications
+from hooks.bone_density.facts.reading import Reading
+
+_CLASS = "systemic-glucocorticoid"
+
+
+@dataclass(frozen=True, slots=True)
+class Glucocorticoid:
+    """Present exposure to systemic glucocorticoids.
+
+    `is_long` means at least the months of the threshold table, at any or unrecorded dose.
+    `reaches_vfa_dose` is None when the dose is not recorded, or when drugs could not all be read
+    and what was read does not reach it.
+    """
+
+    drugs: tuple[str, ...]
+    months: int | None
+    is_long: bool
+    reaches_vfa_dose: bool | None
+    dose_is_recorded: bool
+    evidence: tuple[str, ...]
+
+
+def read_glucocorticoid(
+    reading: Reading, medications: Medications, findings: Findings
+) -> Glucocorticoid:
+    """The exposure that reaches the clinical date, from drugs and from the long-term-use code."""
+    courses = [
+        course
+        for course in medications.of(Purpose.BONE_LOSS_DRUG)
+        if course.drug_class.startswith(_CLASS)
+    ]
+    coded = findings.established("glucocorticoid-long-term-use")
+    stretch = _present_stretch(courses, reading)
+    months = None
+    if stretch:
+        first = min(course.start.latest for course in stretch if course.start)
+        last = max(_end(course, reading.as_of) for course in stretch)
+        months = completed_months(first, min(last, reading.as_of))
+    is_long = bool(coded) or (
+        months is not None and months >= reading.known.whole("glucocorticoid_months")
+    )
+    present = stretch or [course for course in courses if course.is_current]
+    doses = [course.daily_mg_prednisone for course in present if course.is_current]
+    recorded = bool(doses) and all(dose is not None for dose in doses)
+    return Glucocorticoid(
+        drugs=tuple(sorted({course.drug for course in present})),
+        months=months,
+        is_long=is_long,
+        reaches_vfa_dose=_reaches(reading, doses, recorded, is_long, medications),
+        dose_is_recorded=recorded,
+        evidence=(
+            *(course.reference for course in present),
+            *(finding.reference for finding in coded),
+        ),
+    )
+
+
+def _end(course: Course, as_of: date) -> date:
+    """Last day a course is known to cover; a course that is over and states no end covers a day."""
+    if course.end is not None:
+        return course.end
+    if course.is_current:
+        return as_of
+    return course.start.latest if course.start else date.min
+
+
+def _present_stretch(courses: list[Course], reading: Reading) -> list[Course]:
+    """The courses that join without a long break up to the clinical date."""
+    gap = timedelta(days=reading.known.whole("glucocorticoid_gap_days"))
+    joined: list[Course] = []
+    reaches_back_to = reading.as_of
+    dated = [course for course in courses if course.start is not None]
+    for course in sorted(dated, key=lambda item: _end(item, reading.as_of), reverse=True):
+        if _end(course, reading.as_of) + gap < reaches_back_to:
+            break
+        joined.append(course)
+        if course.start is not None:
+            reaches_back_to = min(reaches_back_to, course.start.latest)
+    return joined
+
+
+def _reaches(
+    reading: Reading,
+    doses: list[Decimal | None],
+    recorded: bool,
+    is_long: bool,
+    medications: Medications,
+) -> bool | None:
+    """Whether the exposure is long and at the dose of the VFA criterion."""
+    limit = reading.known.number("glucocorticoid_dose_mg_prednisone_per_day")
+    known = sum((dose for dose in doses if dose is not None), Decimal(0))
+    if is_long and known >= limit:
+        return True
+    if (is_long and not recorded) or not medications.is_complete:
+        return None
+    return False

@@ -1,0 +1,72 @@
+"""Height loss between recorded adult heights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cds_service.fhir.codings import codings
+from cds_service.fhir.dates import DateInterval, completed_years, read_event
+from cds_service.fhir.quantities import Measured, Unit, read_quantity
+from cds_service.fhir.resources import Raw, name_of, status_of
+from hooks.bone_density.facts.measurements import FINAL
+from hooks.bone_density.facts.patient import Person
+from hooks.bone_density.facts.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class HeightLoss:
+    """Difference between the greatest earlier and the latest adult height, in cm."""
+
+    loss_cm: Decimal
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Height:
+    value_cm: Decimal
+    when: DateInterval
+    resource: Raw
+
+
+def read_height_loss(
+    reading: Reading, observations: Iterable[Raw], person: Person
+) -> HeightLoss | None:
+    """The loss when two usable heights of adult age exist, else None (unknown).
+
+    Only the two heights that decide are checked as FHIR: charts hold dozens of heights.
+    """
+    heights = [found for item in observations if (found := _height(item, reading, person))]
+    while len(heights) > 1:
+        latest = max(heights, key=lambda item: (item.when.latest, name_of(item.resource)))
+        greatest = max(heights, key=lambda item: (item.value_cm, name_of(item.resource)))
+        refused = next(
+            (item for item in (latest, greatest) if not reading.accept(item.resource)), None
+        )
+        if refused is None:
+            loss = greatest.value_cm - latest.value_cm
+            return HeightLoss(loss, (name_of(greatest.resource), name_of(latest.resource)))
+        heights.remove(refused)
+    return None
+
+
+def _height(observation: Raw, reading: Reading, person: Person) -> _Height | None:
+    coded = reading.settings.expand(codings(observation.get("code")))
+    if "body-height" not in reading.known.memberships(coded):
+        return None
+    if status_of(observation) not in FINAL:
+        return None
+    when = read_event(observation, "effective", reading.zone)
+    quantity = read_quantity(observation.get("valueQuantity"))
+    if when is None or reading.is_future(when) or not isinstance(quantity, Measured):
+        return None
+    low, high = (reading.known.number(f"plausible_height_{end}_cm") for end in ("min", "max"))
+    if quantity.unit is not Unit.CM or quantity.comparator or not low <= quantity.value <= high:
+        return None
+    if person.birth is None:
+        return None
+    adult = reading.known.whole("adult_height_age_years")
+    if completed_years(person.birth.latest, when.earliest) < adult:
+        return None
+    return _Height(quantity.value, when, observation)

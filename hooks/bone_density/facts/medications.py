@@ -1,0 +1,209 @@
+"""Drugs that matter to bone: osteoporosis therapy, glucocorticoids, other bone-loss drugs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from cds_service.fhir.codings import codings
+from cds_service.fhir.dates import DateInterval, read_date, read_event
+from cds_service.fhir.resources import Raw, name_of, resolve, status_of
+from hooks.bone_density.drugs import Conflict, DrugMatch, Purpose
+from hooks.bone_density.drugs import resolve as resolve_drug
+from hooks.bone_density.facts.conditions import Findings
+from hooks.bone_density.facts.doses import daily_prednisone_mg, supply_days
+from hooks.bone_density.facts.reading import Reading
+
+MEDICATION_TYPES = ("MedicationStatement", "MedicationRequest")
+_TAKEN = {
+    "MedicationRequest": frozenset({"active", "on-hold", "completed", "stopped"}),
+    "MedicationStatement": frozenset({"active", "on-hold", "completed", "stopped"}),
+}
+_ORDER_INTENTS = frozenset(
+    {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One recorded use of a drug.
+
+    `start` is None when not recorded. `end` is the last day covered by the record (its period or
+    its supply), None while it goes on or when it is not recorded. `is_current` follows the status
+    and a stated period, not the supply: an active order may be dispensed again.
+    `daily_mg_prednisone` is the glucocorticoid dose where structured.
+    """
+
+    reference: str
+    drug: str
+    drug_class: str
+    purpose: Purpose
+    is_current: bool
+    start: DateInterval | None
+    end: date | None
+    is_from_name: bool
+    daily_mg_prednisone: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Medications:
+    """Every relevant course, and whether anything about drugs stayed unread."""
+
+    courses: tuple[Course, ...]
+    is_complete: bool
+    gap_days: int
+
+    def of(self, purpose: Purpose) -> tuple[Course, ...]:
+        """Courses of one purpose."""
+        return tuple(course for course in self.courses if course.purpose is purpose)
+
+    @property
+    def therapy(self) -> tuple[Course, ...]:
+        """Current osteoporosis therapy."""
+        return tuple(
+            course for course in self.of(Purpose.OSTEOPOROSIS_THERAPY) if course.is_current
+        )
+
+    def start_of(self, drug_class: str, purpose: Purpose) -> DateInterval | None:
+        """When the present course of one class began: the earliest of its unbroken records."""
+        courses = sorted(
+            (
+                course
+                for course in self.of(purpose)
+                if class_family(course.drug_class) == drug_class and course.start is not None
+            ),
+            key=lambda course: (_latest(course), course.reference),
+        )
+        start: DateInterval | None = None
+        covered: date | None = None
+        for course in courses:
+            begun = course.start
+            if begun is None:
+                continue
+            if covered is not None and (begun.latest - covered).days > self.gap_days:
+                start = None
+            start = start or begun
+            covered = None if course.end is None else max(course.end, covered or course.end)
+        return start
+
+
+def class_family(drug_class: str) -> str:
+    """Oral and intravenous forms of one class are one class: a change of route is no change."""
+    for suffix in ("-oral", "-iv"):
+        if drug_class.endswith(suffix):
+            return drug_class[: -len(suffix)]
+    return drug_class
+
+
+def _latest(course: Course) -> date:
+    return course.start.latest if course.start else date.min
+
+
+def read_medications(reading: Reading, findings: Findings) -> Medications:
+    """Relevant drugs from MedicationStatements and MedicationRequests.
+
+    Only orders that were placed count (no plans, no drafts), in statuses that mean the drug is or
+    was taken. Codes that name two drugs are named and not used.
+    """
+    courses: list[Course] = []
+    for resource_type in MEDICATION_TYPES:
+        for resource in reading.resources(resource_type):
+            courses.extend(_course(resource, resource_type, reading, findings))
+    gap = reading.known.whole("therapy_gap_days")
+    return Medications(tuple(courses), reading.knows(*MEDICATION_TYPES), gap)
+
+
+def _course(
+    resource: Raw, resource_type: str, reading: Reading, findings: Findings
+) -> Iterator[Course]:
+    concept = resource.get("medicationCodeableConcept")
+    if concept is None:
+        medication = resolve(resource.get("medicationReference"), resource, reading.chart.related)
+        concept = medication.get("code") if medication else None
+    if not isinstance(concept, Mapping):
+        if _is_taken(resource, resource_type):
+            reading.lose(resource, "medication not readable")
+        return
+    text = concept.get("text")
+    match = resolve_drug(
+        [
+            (item.system, item.code, item.display)
+            for item in reading.settings.expand(codings(concept))
+        ],
+        text if isinstance(text, str) else None,
+    )
+    if match is None or (isinstance(match, DrugMatch) and match.purpose is Purpose.LOOK_ALIKE):
+        return
+    status = status_of(resource)
+    if status == "entered-in-error":
+        reading.ignore(resource, "entered-in-error")
+        return
+    if not reading.accept(resource):
+        return
+    if not _is_taken(resource, resource_type):
+        reading.ignore(resource, f"status {status}, not taken" if status else "not taken")
+        return
+    if isinstance(match, Conflict):
+        reading.lose(resource, "codes name two different drugs")
+        return
+    start, stated_end, supplied_to = _span(resource, resource_type, reading)
+    if start is not None and reading.is_future(start):
+        reading.ignore(resource, "future-dated")
+        return
+    match = _with_indication(match, findings)
+    yield Course(
+        reference=name_of(resource),
+        drug=match.ingredient or match.matched,
+        drug_class=match.drug_class,
+        purpose=match.purpose,
+        is_current=status == "active" and (stated_end is None or stated_end >= reading.as_of),
+        start=start,
+        end=stated_end or supplied_to,
+        is_from_name=match.basis == "name",
+        daily_mg_prednisone=daily_prednisone_mg(resource, match),
+    )
+
+
+def _is_taken(resource: Raw, resource_type: str) -> bool:
+    if resource.get("doNotPerform") is True:
+        return False
+    if resource_type == "MedicationRequest" and resource.get("intent") not in _ORDER_INTENTS:
+        return False
+    return status_of(resource) in _TAKEN[resource_type]
+
+
+def _with_indication(match: DrugMatch, findings: Findings) -> DrugMatch:
+    """A drug of two indications counts for bone only where the chart decides it."""
+    if not match.osteoporosis_if_documented:
+        return match
+    documented = findings.established("osteoporosis") or findings.established("low-bone-mass")
+    elsewhere = findings.active("active-malignancy") or findings.active("hypoparathyroidism")
+    if documented and not elsewhere:
+        return replace(match, purpose=Purpose.OSTEOPOROSIS_THERAPY)
+    return match
+
+
+def _span(
+    resource: Raw, resource_type: str, reading: Reading
+) -> tuple[DateInterval | None, date | None, date | None]:
+    """First day, stated last day, and last day of the supply; None where not recorded."""
+    zone = reading.zone
+    if resource_type == "MedicationStatement":
+        period = resource.get("effectivePeriod")
+        if isinstance(period, Mapping):
+            ended = read_date(period.get("end"), zone)
+            return read_date(period.get("start"), zone), ended.latest if ended else None, None
+        return read_event(resource, "effective", zone), None, None
+    start = read_date(resource.get("authoredOn"), zone)
+    dispense = resource.get("dispenseRequest")
+    validity = dispense.get("validityPeriod") if isinstance(dispense, Mapping) else None
+    stated_end = None
+    if isinstance(validity, Mapping):
+        start = read_date(validity.get("start"), zone) or start
+        ended = read_date(validity.get("end"), zone)
+        stated_end = ended.latest if ended else None
+    days = supply_days(resource)
+    supplied_to = None if start is None or days is None else start.latest + timedelta(days=days)
+    return start, stated_end, supplied_to

@@ -1,0 +1,116 @@
+"""One reading of one chart: what was used, what was not, and what that leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from datetime import date, timedelta, tzinfo
+
+from cds_service.fhir.checking import problem
+from cds_service.fhir.dates import DateInterval
+from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
+from cds_service.protocol.chart import Chart, Ignored, Part
+from hooks.bone_density.knowledge import Knowledge
+from hooks.bone_density.settings import Settings
+
+
+@dataclass(slots=True)
+class Reading:
+    """Collects, while one chart is read, every resource that was not used and why.
+
+    `lost` holds the resource types of which something that may matter could not be used: their
+    absence must not be read as absence from the patient.
+    """
+
+    chart: Chart
+    settings: Settings
+    as_of: date
+    known: Knowledge
+    ignored: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The client's time zone."""
+        return self.chart.zone
+
+    def part(self, resource_type: str) -> Part:
+        """One part of the chart."""
+        return self.chart.part(resource_type)
+
+    def resources(self, resource_type: str) -> Iterator[Raw]:
+        """The received resources of one type."""
+        return iter(self.chart.part(resource_type).resources)
+
+    def observations(self) -> list[Raw]:
+        """Observations that may be results the rules read, found by their bare codes.
+
+        Charts hold hundreds of others: one look at the raw code spares them every further step.
+        One whose code cannot be read at all is named as lost.
+        """
+        wanted = self.known.observation_codes
+        local = {code for _, code in self.settings.local_codes}
+        found = []
+        for observation in self.chart.part("Observation").resources:
+            concept = observation.get("code")
+            if not isinstance(concept, Mapping):
+                self.lose(observation, "code not readable")
+            elif "component" in observation or _has_code(concept, wanted, local):
+                found.append(observation)
+        return found
+
+    def ignore(self, resource: Raw, reason: str) -> None:
+        """Names a resource that is rightly not used, e.g. one entered in error."""
+        self.ignored.setdefault(name_of(resource), reason)
+
+    def lose(self, resource: Raw, reason: str) -> None:
+        """Names a resource that may matter and could not be used."""
+        self.ignore(resource, reason)
+        self.lost.add(str(resource.get("resourceType")))
+
+    def accept(self, resource: Raw) -> bool:
+        """Whether a resource that matters may be used: FHIR-valid and without modifiers."""
+        if has_unknown_meaning(resource):
+            self.lose(resource, "modifier-extension-not-understood")
+            return False
+        trouble = problem(resource)
+        if trouble is not None:
+            self.lose(resource, f"not valid FHIR R4: {trouble}")
+            return False
+        return True
+
+    def knows(self, *resource_types: str) -> bool:
+        """True when absence from these parts may be read as absence from the chart."""
+        return all(self.part(item).is_known and item not in self.lost for item in resource_types)
+
+    def is_future(self, when: DateInterval) -> bool:
+        """Whether something certainly lies after the clinical date."""
+        return when.earliest > self.as_of
+
+    def is_new(self, when: DateInterval | None) -> bool:
+        """Whether something certainly happened within the days that count as new."""
+        if when is None or when.earliest > self.as_of:
+            return False
+        oldest = self.as_of - timedelta(days=self.known.whole("new_finding_days"))
+        return when.earliest >= oldest
+
+    def ignored_list(self) -> tuple[Ignored, ...]:
+        """Everything not used, the chart's own list first."""
+        return (
+            *self.chart.ignored,
+            *(Ignored(name, reason) for name, reason in self.ignored.items()),
+        )
+
+
+def _has_code(concept: Mapping[str, object], wanted: Set[str], local: Set[str]) -> bool:
+    listed = concept.get("coding")
+    if not isinstance(listed, list):
+        return False
+    for coding in listed:
+        if isinstance(coding, Mapping):
+            code = coding.get("code")
+            if isinstance(code, str) and (
+                code in wanted or code.strip() in wanted or code in local
+            ):
+                return True
+    return False

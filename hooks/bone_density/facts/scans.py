@@ -1,0 +1,145 @@
+"""When bone density was last measured: from Observations, DiagnosticReports and Procedures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.fhir.codings import codings
+from cds_service.fhir.dates import DateInterval, completed_months, read_event
+from cds_service.fhir.resources import Raw, name_of, resolve, status_of
+from hooks.bone_density.facts.measurements import Measurements
+from hooks.bone_density.facts.reading import Reading
+from hooks.bone_density.orders import most_exact, studies_of
+from hooks.bone_density.words import CENTRAL_SITES, Site, Study
+
+_REPORTED = frozenset({"final", "amended", "corrected", "appended"})
+_VOID = frozenset({"entered-in-error", "cancelled", "not-done"})
+_CENTRAL_STUDIES = frozenset({Study.DXA_SPINE_HIP, Study.DXA_SPINE_HIP_VFA, Study.DXA_UNSPECIFIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One earlier scan; `has_result` says whether a result of it can be read."""
+
+    reference: str
+    when: DateInterval | None
+    has_result: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """Earlier scans by what they can say about the last DXA.
+
+    `central`: DXA of spine, hip or femur, or DXA whose site is not stated. `forearm`: forearm
+    only. `unstated`: a density scan whose modality or site leaves open whether it was one.
+    """
+
+    central: tuple[Scan, ...]
+    forearm: tuple[Scan, ...]
+    unstated: tuple[Scan, ...]
+    is_complete: bool
+
+    @property
+    def last_central(self) -> DateInterval | None:
+        """When the newest dated central DXA was, as an interval when dates are partial."""
+        return newest(self.central)
+
+    @property
+    def none_found(self) -> bool:
+        """True when a complete search found no scan of any kind."""
+        return self.is_complete and not (self.central or self.forearm or self.unstated)
+
+
+def newest(scans: tuple[Scan, ...]) -> DateInterval | None:
+    """The interval in which the newest of several dated scans lies."""
+    dates = [scan.when for scan in scans if scan.when is not None]
+    if not dates:
+        return None
+    return DateInterval(max(item.earliest for item in dates), max(item.latest for item in dates))
+
+
+def months_since(when: DateInterval, as_of: date) -> tuple[int, int]:
+    """Fewest and most completed months since something, never counting days to come."""
+    fewest = completed_months(min(when.latest, as_of), as_of)
+    return fewest, completed_months(when.earliest, as_of)
+
+
+def read_scans(reading: Reading, measurements: Measurements) -> Scans:
+    """Every earlier scan that documents itself by a code; future dates are named, not used."""
+    central: list[Scan] = []
+    forearm: list[Scan] = []
+    unstated: list[Scan] = []
+    for reference, site, when, has_result in _observed(measurements):
+        scan = Scan(reference, when, has_result)
+        if site in CENTRAL_SITES:
+            central.append(scan)
+        elif site is Site.FOREARM:
+            forearm.append(scan)
+        elif site is Site.UNSPECIFIED:
+            unstated.append(scan)
+    for study, scan in _documented(reading, measurements):
+        if study in _CENTRAL_STUDIES:
+            central.append(scan)
+        elif study is Study.DXA_FOREARM:
+            forearm.append(scan)
+        elif study in (Study.BONE_DENSITY_UNSPECIFIED, Study.DXA_PERIPHERAL):
+            unstated.append(scan)
+    complete = (
+        reading.knows("Observation", "DiagnosticReport", "Procedure") and not measurements.unusable
+    )
+    return Scans(tuple(central), tuple(forearm), tuple(unstated), complete)
+
+
+def _observed(
+    measurements: Measurements,
+) -> Iterator[tuple[str, Site, DateInterval | None, bool]]:
+    for item in measurements.usable:
+        yield item.reference, item.site, item.when, True
+    for scan in measurements.performed:
+        yield scan.reference, scan.site, scan.when, False
+
+
+def _documented(reading: Reading, measurements: Measurements) -> Iterator[tuple[Study, Scan]]:
+    """Scans that a report or a procedure documents, with the study its code means."""
+    by_reference = {item.reference: item.site for item in measurements.usable}
+    for resource_type, accepted, event in (
+        ("DiagnosticReport", _REPORTED, "effective"),
+        ("Procedure", frozenset({"completed"}), "performed"),
+    ):
+        for resource in reading.resources(resource_type):
+            studies = studies_of(codings(resource.get("code")), reading.settings, reading.known)
+            if not studies:
+                continue
+            status = status_of(resource)
+            if status in _VOID:
+                reading.ignore(resource, str(status))
+                continue
+            if not reading.accept(resource):
+                continue
+            if status not in accepted:
+                reading.ignore(resource, f"status {status}")
+                continue
+            when = read_event(resource, event, reading.zone)
+            if when is not None and reading.is_future(when):
+                reading.ignore(resource, "future-dated")
+                continue
+            study = most_exact(studies)
+            sites = _result_sites(resource, reading, by_reference)
+            if study is Study.DXA_UNSPECIFIED and sites:
+                study = Study.DXA_SPINE_HIP if sites & CENTRAL_SITES else Study.DXA_FOREARM
+            yield study, Scan(name_of(resource), when, bool(sites))
+
+
+def _result_sites(report: Raw, reading: Reading, by_reference: dict[str, Site]) -> set[Site]:
+    """Sites of the readable results that a report refers to."""
+    results = report.get("result")
+    found = set()
+    for reference in results if isinstance(results, list) else ():
+        observation = resolve(reference, report, reading.chart.related)
+        if observation is not None:
+            site = by_reference.get(name_of(observation))
+            if site is not None:
+                found.add(site)
+    return found

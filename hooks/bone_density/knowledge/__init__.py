@@ -1,0 +1,195 @@
+"""Numbers, ratings, codes and sources as data, loaded and checked once.
+
+Each rule reads its numbers here by name; each number carries its date, unit and source.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from cds_service.fhir.codings import CodedValue
+from cds_service.fhir.valuesets import Concept, ValueSet, read_value_set
+
+RULESET = "2026.1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One number the rules compare with."""
+
+    key: str
+    value: Decimal
+    unit: str
+    since: date
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One published rating of one study in one variant of one edition."""
+
+    edition: str
+    variant: str
+    study: str
+    rating: str
+    dose_msv: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a statement comes from, and how near to the original it was read.
+
+    `cite` is the short form for cards; it says through whom a text was read.
+    """
+
+    key: str
+    title: str
+    cite: str
+    grade: str
+    url: str | None
+    retrieved: str
+
+
+class KnowledgeError(ValueError):
+    """The shipped knowledge contradicts itself; the message names the file and the entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """Everything the rules know, with indexes that cost one dictionary lookup per code."""
+
+    value_sets: Mapping[str, ValueSet]
+    thresholds: Mapping[str, Threshold]
+    ratings: Mapping[tuple[str, str], Rating]
+    past_ratings: tuple[Rating, ...]
+    variants: Mapping[str, Mapping[str, str]]
+    edition: str
+    sources: Mapping[str, Source]
+    observation_codes: frozenset[str]
+    _index: Mapping[tuple[str, str], tuple[tuple[str, Concept], ...]]
+    _subtrees: Mapping[tuple[str, str], tuple[tuple[str, Concept], ...]]
+
+    def number(self, key: str) -> Decimal:
+        """The value of a threshold."""
+        return self.thresholds[key].value
+
+    def whole(self, key: str) -> int:
+        """The value of a threshold that counts days, months or years."""
+        return int(self.thresholds[key].value)
+
+    def rating(self, variant: str, study: str) -> Rating | None:
+        """The published rating of a study in a variant of the current edition, if there is one."""
+        return self.ratings.get((variant, study))
+
+    def memberships(self, codings: Iterable[CodedValue]) -> dict[str, Concept]:
+        """The value sets that contain one of the codings, each with the matching entry."""
+        found: dict[str, Concept] = {}
+        for coding in codings:
+            if coding.system is None:
+                continue
+            for set_id, concept in self._index.get((coding.system, coding.code), ()):
+                found.setdefault(set_id, concept)
+            if coding.system == _SUBTREE_SYSTEM:
+                for length in range(1, len(coding.code) + 1):
+                    root = self._subtrees.get((coding.system, coding.code[:length]))
+                    if root and (length != 3 or coding.code[3:4] in ("", ".")):
+                        for set_id, concept in root:
+                            found.setdefault(set_id, concept)
+        return found
+
+
+_SUBTREE_SYSTEM = "http://hl7.org/fhir/sid/icd-10-cm"
+
+
+@cache
+def knowledge() -> Knowledge:
+    """The shipped knowledge, read once per process."""
+    root = files(__name__)
+    value_sets = {}
+    for entry in sorted((root / "valuesets").iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".json"):
+            value_set = read_value_set(json.loads(entry.read_text("utf-8")))
+            value_sets[value_set.id] = value_set
+    sources = {
+        key: Source(
+            key=key,
+            title=item["title"],
+            cite=item.get("cite", item["title"]),
+            grade=item["grade"],
+            url=item.get("url"),
+            retrieved=str(item["retrieved"]),
+        )
+        for key, item in _toml("sources.toml").items()
+    }
+    ratings_file = _toml("ratings.toml")
+    ratings = [Rating(**item) for item in ratings_file["ratings"]]
+    current = [item for item in ratings if item.edition == ratings_file["current"]]
+    index, subtrees = _indexes(value_sets.values())
+    found = Knowledge(
+        value_sets=value_sets,
+        thresholds=_thresholds(_toml("thresholds.toml")["thresholds"]),
+        ratings={(item.variant, item.study): item for item in current},
+        past_ratings=tuple(item for item in ratings if item not in current),
+        variants=ratings_file["variants"],
+        edition=ratings_file["current"],
+        sources=sources,
+        observation_codes=frozenset(
+            concept.code
+            for set_id in ("t-score", "z-score", "areal-bmd", "body-height")
+            for concept in value_sets[set_id].concepts()
+        ),
+        _index=index,
+        _subtrees=subtrees,
+    )
+    _check_sources(found)
+    return found
+
+
+def _toml(name: str) -> dict[str, Any]:
+    return tomllib.loads((files(__name__) / name).read_text("utf-8"))
+
+
+def _thresholds(items: list[dict[str, Any]]) -> dict[str, Threshold]:
+    """The newest entry of each key; older entries stay in the file for the reader."""
+    newest: dict[str, Threshold] = {}
+    for item in items:
+        threshold = Threshold(**{**item, "value": Decimal(item["value"])})
+        known = newest.get(threshold.key)
+        if known is None or known.since < threshold.since:
+            newest[threshold.key] = threshold
+    return newest
+
+
+_Index = dict[tuple[str, str], tuple[tuple[str, Concept], ...]]
+
+
+def _indexes(value_sets: Iterable[ValueSet]) -> tuple[_Index, _Index]:
+    listed: _Index = {}
+    subtrees: _Index = {}
+    for value_set in value_sets:
+        for concept in value_set.concepts():
+            target = subtrees if concept.is_subtree else listed
+            key = (concept.system, concept.code)
+            target[key] = (*target.get(key, ()), (value_set.id, concept))
+    return listed, subtrees
+
+
+def _check_sources(found: Knowledge) -> None:
+    used = {item.source: f"thresholds.toml: {item.key}" for item in found.thresholds.values()}
+    used |= {
+        item.source: f"ratings.toml: {item.variant}, {item.study}"
+        for item in (*found.ratings.values(), *found.past_ratings)
+    }
+    for source, place in used.items():
+        if source not in found.sources:
+            raise KnowledgeError(f"{place}: source {source!r} is not in sources.toml")

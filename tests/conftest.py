@@ -1,0 +1,127 @@
+"""What all tests share: a clean environment, no skips where everything must run, applications."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from cds_service.config import Settings
+from cds_service.engine import load_services
+from cds_service.protocol.advice import Assessment, Selection
+from cds_service.protocol.service import PrefetchItem, Service
+from cds_service.registry import load
+from cds_service.web import create_app
+
+# The shell's settings must not leak into tests. Workers of pytest-xdist inherit the second name.
+if os.environ.pop("CDS_REQUIRE_ALL", ""):
+    os.environ["TEST_REQUIRE_ALL"] = "1"
+for _name in [name for name in os.environ if name.startswith("CDS_") or name == "PORT"]:
+    del os.environ[_name]
+
+AS_OF = date(2026, 11, 23)
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure, where this machine is meant to run everything."""
+    expected = hasattr(report, "wasxfail")
+    if os.environ.get("TEST_REQUIRE_ALL") and report.outcome == "skipped" and not expected:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"skipped although everything must run here: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Look at every test's outcome."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Look at every file's outcome: importorskip skips a whole one."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Development settings with a fixed clinical date."""
+    return Settings(as_of=AS_OF)
+
+
+@pytest.fixture
+def fake_service() -> Service:
+    """A service that takes no order and has one setting."""
+    return Service(
+        id="fake-service",
+        title="Fake",
+        description="Says nothing.",
+        usage_requirements="",
+        hooks=("order-select", "order-sign"),
+        ruleset="2026.1.0",
+        prefetch=(PrefetchItem("patient", "Patient/{{context.patientId}}", "Patient"),),
+        settings_schema={
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                "quiet": {"type": "boolean"},
+                "codes": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["system", "code"],
+                        "properties": {"system": {"type": "string"}, "code": {"type": "string"}},
+                    },
+                },
+            },
+        },
+        read_settings=_read_settings,
+        select=lambda orders, settings: Selection(drafts=orders),
+        evaluate=lambda selection, chart, settings, as_of: Assessment(advices=()),
+        orderables=lambda settings: {},
+        warm_up=lambda: None,
+        warnings=lambda settings: ("quiet is on",) if settings.get("quiet") else (),
+    )
+
+
+def _read_settings(block: Any) -> dict[str, Any]:
+    codes = [item["code"] for item in block.get("codes", ())]
+    if len(codes) != len(set(codes)):
+        raise ValueError("codes: a code is there twice; remove one")
+    return dict(block)
+
+
+@pytest.fixture
+def make_app(settings: Settings, fake_service: Service) -> Callable[..., Flask]:
+    """An application around the fake service, with changed settings or services."""
+
+    def make(services: tuple[Service, ...] = (fake_service,), **changes: Any) -> Flask:
+        changed = replace(settings, **changes)
+        by_id = {service.id: service for service in services}
+        return create_app(changed, load(changed.clients_path, by_id), by_id)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def app() -> Flask:
+    """The application with the installed services, in development mode."""
+    services = load_services()
+    return create_app(Settings(as_of=AS_OF), load(None, services), services)
+
+
+@pytest.fixture
+def client(app: Flask) -> Iterator[FlaskClient]:
+    """An HTTP client of the application with the installed services."""
+    with app.test_client() as client:
+        yield client

@@ -58,7 +58,7 @@ def start(name: str, body: bytes, environment: dict[str, str]) -> Server:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     if name == "ours":
-        command = [sys.executable, "-m", "cds_service.cli", "serve", "--port", str(port)]
+        command = [str(Path(sys.executable).with_name("cds-service")), "serve", "--port", str(port)]
         command += ["--workers", str(WORKERS), "--threads", str(THREADS)]
     else:
         command = [sys.executable, "-m", "gunicorn", "benchmarks.bare:app", "-k", "gthread"]

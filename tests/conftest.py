@@ -28,6 +28,11 @@ for _name in [name for name in os.environ if name.startswith("CDS_") or name == 
 AS_OF = date(2026, 11, 23)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` writes the recorded answers anew; read the difference before committing."""
+    parser.addoption("--update-golden", action="store_true", help="write recorded answers anew")
+
+
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Turn a skip into a failure, where this machine is meant to run everything."""
     expected = hasattr(report, "wasxfail")

@@ -78,12 +78,16 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
     wrong = [*_wrong_launch(request, references)]
     unmatched: dict[int, str] = {}
     for found in everything:
-        wrong += _wrong_places(found, request.patient_id, references)
-        kind = found.resource.get("resourceType")
+        resource = found.resource
+        kind = resource.get("resourceType")
+        subjects = _subjects(resource, references)
+        if Subject.OTHER in subjects or "contained" in resource or kind == "Patient":
+            wrong += _wrong_places(found, request.patient_id, references)
         if isinstance(kind, str) and kind in NEEDS_SUBJECT:
-            reason = _why_unmatched(found.resource, references)
-            if reason:
-                unmatched[id(found.resource)] = reason
+            if not subjects:
+                unmatched[id(resource)] = SUBJECT_MISSING
+            elif Subject.UNKNOWN in subjects:
+                unmatched[id(resource)] = SUBJECT_NOT_RESOLVABLE
     if wrong:
         raise WrongPatient(tuple(wrong[:_MAX_PLACES]))
     return SubjectCheck(unmatched)
@@ -98,7 +102,20 @@ def _wrong_launch(request: HookRequest, references: PatientReferences) -> Iterat
         yield "$.fhirAuthorization.patient"
 
 
+def _subjects(resource: Resource, references: PatientReferences) -> list[Subject]:
+    """What the stated subjects of a resource say, without their places."""
+    found = []
+    for name in SUBJECT_ELEMENTS:
+        value = resource.get(name)
+        if value:
+            for item in value if isinstance(value, list) else (value,):
+                if item:
+                    found.append(_subject(item, references))
+    return found
+
+
 def _wrong_places(found: Found, patient_id: str, references: PatientReferences) -> Iterator[str]:
+    """Where another patient is in one resource; called only where there may be one."""
     resource = found.resource
     if resource.get("resourceType") == "Patient":
         identifier = resource.get("id")
@@ -108,7 +125,7 @@ def _wrong_places(found: Found, patient_id: str, references: PatientReferences) 
         yield found.place(*steps)
     # The id of a contained Patient is a name within its resource, no patient's id.
     for position, inner in enumerate(listed(resource.get("contained"))):
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             for steps in _other_subjects(inner, references):
                 yield found.place("contained", position, *steps)
 
@@ -126,22 +143,6 @@ def _other_subjects(
             yield (name,)
 
 
-def _why_unmatched(resource: Resource, references: PatientReferences) -> str | None:
-    """Why it cannot be told that a resource is about the patient, or None when it can."""
-    is_matched = False
-    for name in SUBJECT_ELEMENTS:
-        value = resource.get(name)
-        for item in value if isinstance(value, list) else (value,):
-            if not item:
-                continue
-            if _subject(item, references) is not Subject.PATIENT:
-                return SUBJECT_NOT_RESOLVABLE
-            is_matched = True
-    return None if is_matched else SUBJECT_MISSING
-
-
 def _subject(value: object, references: PatientReferences) -> Subject:
-    reference = value.get("reference") if isinstance(value, Mapping) else None
-    if not isinstance(reference, str):
-        return Subject.UNKNOWN
-    return references.judge(reference)
+    reference = value.get("reference") if isinstance(value, dict) else None
+    return references.judge(reference) if isinstance(reference, str) else Subject.UNKNOWN

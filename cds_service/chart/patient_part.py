@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 
 from cds_service.chart.newest import keep_newest
 from cds_service.chart.walk import listed
@@ -51,7 +51,7 @@ def _refusal(patient: Resource) -> str | None:
     if patient.get("active") is False:
         return "inactive"
     for link in listed(patient.get("link")):
-        if isinstance(link, Mapping) and link.get("type") == "replaced-by":
+        if isinstance(link, dict) and link.get("type") == "replaced-by":
             return "replaced by another record"
     if has_unknown_meaning(patient):
         return "modifier extension not understood"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from cds_service.chart.newest import identity, keep_newest
 from cds_service.chart.patient_gate import SubjectCheck
 from cds_service.chart.patient_part import patient_part
 from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue, read_value
-from cds_service.chart.walk import resources_of, shown_key
+from cds_service.chart.walk import resources_at, shown_key
 from cds_service.fhir.resources import name_of
 from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
 from cds_service.protocol.request import HookRequest
@@ -36,7 +36,7 @@ def read_chart(
         zone=zone,
         patient=reading.patient(),
         parts={resource_type: reading.part(resource_type) for resource_type in types},
-        related=_related(request, check),
+        related=_related(reading),
         ignored=tuple(dict.fromkeys(reading.ignored())),
     )
 
@@ -124,7 +124,7 @@ class _Reading:
     def _with_subjects(
         self, value: PrefetchValue, resource_type: str
     ) -> tuple[PartState, str | None]:
-        """The state of a value; a resource of nobody known may be one that is missed."""
+        """The state of a value; a resource that is not used may be just the one that is missed."""
         if value.state is PartState.COMPLETE and any(
             item.resource_type == resource_type and id(item.resource) in self.check.unmatched
             for item in value.received
@@ -152,15 +152,25 @@ def _worst(
     return max(states, key=lambda found: _WORST_LAST.index(found[0]))
 
 
-def _related(request: HookRequest, check: SubjectCheck) -> Mapping[str, Resource]:
-    """Everything that came along by `Type/id` and fullUrl, except what is nobody's known."""
-    kept: dict[Hashable, Resource] = {}
-    for found in resources_of(request):
-        if id(found.resource) in check.unmatched:
-            continue
-        name = identity(found.resource)
-        if isinstance(name, str):
-            keep_newest(kept, name, found.resource)
-        if found.full_url:
-            keep_newest(kept, found.full_url, found.resource)
-    return {key: resource for key, resource in kept.items() if isinstance(key, str)}
+def _related(reading: _Reading) -> dict[str, Resource]:
+    """Everything that came along by `Type/id` and fullUrl, without unmatched resources."""
+    related = {
+        f"{resource_type}/{key}": resource
+        for resource_type, kept in reading.by_type.items()
+        for key, resource in kept.items()
+        if isinstance(key, str)
+    }
+    unmatched = reading.check.unmatched
+    for value in reading.values.values():
+        for item in value.received:
+            if item.full_url and id(item.resource) not in unmatched:
+                keep_newest(related, item.full_url, item.resource)
+    for found in resources_at(reading.request.draft_orders, ("context", "draftOrders")):
+        if id(found.resource) not in unmatched:
+            key = identity(found.resource)
+            if isinstance(key, str):
+                name = f"{found.resource.get('resourceType')}/{key}"
+                keep_newest(related, name, found.resource)
+            if found.full_url:
+                keep_newest(related, found.full_url, found.resource)
+    return related

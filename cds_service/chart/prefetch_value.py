@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cds_service.chart.walk import listed
 from cds_service.protocol.chart import PartState, Resource
@@ -17,18 +17,16 @@ _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _FAILED = ("error", "fatal")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A resource as it came: with its fullUrl, and whether it answers the search itself."""
+class Received(NamedTuple):
+    """A resource as it came: with its fullUrl, and whether it answers the search itself.
+
+    A named tuple because there are thousands in a large request.
+    """
 
     resource: Resource
+    resource_type: str
     full_url: str | None = None
     is_match: bool = True
-
-    @property
-    def resource_type(self) -> str:
-        """FHIR resource type."""
-        return str(self.resource["resourceType"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,13 @@ def read_value(value: object) -> PrefetchValue:
     if value is None:
         return PrefetchValue(PartState.EMPTY)
     kind = _type_of(value)
-    if not isinstance(value, Mapping) or kind is None:
+    if not isinstance(value, dict) or kind is None:
         return _unread(NOT_FHIR)
     if kind == "OperationOutcome":
         return _unread(f"OperationOutcome: {_code(listed(value.get('issue')))}")
     if kind == "Bundle":
         return _read_bundle(value)
-    return PrefetchValue(PartState.PARTIAL, SINGLE, (Received(value),))
+    return PrefetchValue(PartState.PARTIAL, SINGLE, (Received(value, kind),))
 
 
 def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
@@ -76,9 +74,9 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
     failure: str | None = None
     matches = 0
     for position, entry in enumerate(entries or (), start=1):
-        resource = entry.get("resource") if isinstance(entry, Mapping) else None
+        resource = entry.get("resource") if isinstance(entry, dict) else None
         kind = _type_of(resource)
-        if not isinstance(resource, Mapping) or kind is None or kind == "Bundle":
+        if not isinstance(resource, dict) or kind is None or kind == "Bundle":
             broken.append(position)
             matches += 1
         elif kind == "OperationOutcome":
@@ -87,7 +85,8 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
             is_match = _mode(entry) in (None, "match")
             matches += is_match
             url = entry.get("fullUrl")
-            received.append(Received(resource, url if isinstance(url, str) else None, is_match))
+            url = url if isinstance(url, str) else None
+            received.append(Received(resource, kind, url, is_match))
     if failure and not received:
         return PrefetchValue(PartState.UNREAD, failure, (), tuple(broken))
     reason = _shortfall(bundle, matches) or failure
@@ -102,7 +101,7 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
 def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:
     """Why a Bundle is not the whole result, by what it says of itself."""
     for link in listed(bundle.get("link")):
-        if isinstance(link, Mapping) and link.get("relation") == "next":
+        if isinstance(link, dict) and link.get("relation") == "next":
             return "paged"
     total = bundle.get("total")
     if isinstance(total, int) and not isinstance(total, bool) and total > matches:
@@ -112,7 +111,7 @@ def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:
 
 def _mode(entry: Mapping[str, Any]) -> object:
     search = entry.get("search")
-    return search.get("mode") if isinstance(search, Mapping) else None
+    return search.get("mode") if isinstance(search, dict) else None
 
 
 def _failure(outcome: Mapping[str, Any]) -> str | None:
@@ -120,7 +119,7 @@ def _failure(outcome: Mapping[str, Any]) -> str | None:
     failed = [
         issue
         for issue in listed(outcome.get("issue"))
-        if isinstance(issue, Mapping) and issue.get("severity") in _FAILED
+        if isinstance(issue, dict) and issue.get("severity") in _FAILED
     ]
     return f"OperationOutcome: {_code(failed)}" if failed else None
 
@@ -128,14 +127,14 @@ def _failure(outcome: Mapping[str, Any]) -> str | None:
 def _code(issues: list[Any]) -> str:
     """The first issue code, if it looks like one."""
     for issue in issues:
-        code = issue.get("code") if isinstance(issue, Mapping) else None
+        code = issue.get("code") if isinstance(issue, dict) else None
         if isinstance(code, str) and len(code) <= 40 and _ISSUE_CODE.fullmatch(code):
             return code
     return "no code"
 
 
 def _type_of(value: object) -> str | None:
-    kind = value.get("resourceType") if isinstance(value, Mapping) else None
+    kind = value.get("resourceType") if isinstance(value, dict) else None
     return kind if isinstance(kind, str) and kind else None
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from cds_service.protocol.chart import Resource
 from cds_service.protocol.request import HookRequest
 from cds_service.protocol.validation import json_path
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A resource with its place in the request, and the fullUrl of the entry it stood in."""
+class Found(NamedTuple):
+    """A resource with its place in the request, and the fullUrl of the entry it stood in.
+
+    A named tuple because there are thousands in a large request.
+    """
 
     resource: Resource
     steps: tuple[str | int, ...]
@@ -33,25 +34,27 @@ def resources_of(request: HookRequest) -> Iterator[Found]:
     Contained resources are not among them; they are part of the resource that contains them.
     """
     for key, value in request.prefetch.items():
-        yield from _resources(value, ("prefetch", key), None)
-    yield from _resources(request.draft_orders, ("context", "draftOrders"), None)
+        yield from resources_at(value, ("prefetch", key))
+    yield from resources_at(request.draft_orders, ("context", "draftOrders"))
 
 
-def _resources(
-    value: object, steps: tuple[str | int, ...], full_url: str | None
-) -> Iterator[Found]:
-    if not isinstance(value, Mapping):
+def resources_at(value: object, steps: tuple[str | int, ...]) -> Iterator[Found]:
+    """Every resource at one place. Its depth is that of the JSON, which the reader has limited."""
+    if not isinstance(value, dict):
         return
     if value.get("resourceType") != "Bundle":
-        yield Found(value, steps, full_url)
+        yield Found(value, steps)
         return
     for position, entry in enumerate(listed(value.get("entry"))):
-        if isinstance(entry, Mapping):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not isinstance(resource, dict):
+            continue
+        inner = (*steps, "entry", position, "resource")
+        if resource.get("resourceType") == "Bundle":
+            yield from resources_at(resource, inner)
+        else:
             url = entry.get("fullUrl")
-            inner = (*steps, "entry", position, "resource")
-            yield from _resources(
-                entry.get("resource"), inner, url if isinstance(url, str) else None
-            )
+            yield Found(resource, inner, url if isinstance(url, str) else None)
 
 
 def shown_key(key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 
 from cds_service.chart import SubjectCheck
 from cds_service.chart.newest import keep_newest
@@ -24,12 +24,11 @@ def read_orders(request: HookRequest, check: SubjectCheck) -> tuple[Order, ...]:
         for position, entry in enumerate(bundle_entries(request.draft_orders))
         if isinstance(entry.get("resource"), Mapping)
     ]
-    related: dict[Hashable, Resource] = {}
+    related: dict[str, Resource] = {}
     for position, resource, url in drafts:
         keep_newest(related, reference_of(resource, position), resource)
         if isinstance(url, str):
             keep_newest(related, url, resource)
-    by_name = {name: resource for name, resource in related.items() if isinstance(name, str)}
     selected = _selected(request)
     return tuple(
         Order(
@@ -37,7 +36,7 @@ def read_orders(request: HookRequest, check: SubjectCheck) -> tuple[Order, ...]:
             resource=resource,
             judged=selected is None or reference in selected or url in selected,
             excluded=check.unmatched.get(id(resource)) or exclusion(resource),
-            related=by_name,
+            related=related,
         )
         for position, resource, url in drafts
     )

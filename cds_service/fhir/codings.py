@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -37,6 +38,7 @@ _CANONICAL = {
 }
 
 
+@lru_cache(maxsize=256)
 def canonical_system(system: str) -> str:
     """The canonical URI of a code system: OIDs, case, http/https and a trailing slash are one."""
     key = system.strip().rstrip("/").casefold()
@@ -65,11 +67,11 @@ def codings(concept: object) -> tuple[CodedValue, ...]:
 
 
 def _codings(concept: object) -> Iterator[CodedValue]:
-    listed = concept.get("coding") if isinstance(concept, Mapping) else None
+    listed = concept.get("coding") if isinstance(concept, dict) else None
     if not isinstance(listed, list):
         return
     for item in listed:
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             continue
         code = item.get("code")
         if not isinstance(code, str) or not code.strip():
@@ -96,7 +98,7 @@ def concepts(value: object) -> list[object]:
 
 def text_of(concept: object) -> str | None:
     """What a person would read in a CodeableConcept: its text, else the first display."""
-    if not isinstance(concept, Mapping):
+    if not isinstance(concept, dict):
         return None
     text = concept.get("text")
     if isinstance(text, str) and text.strip():

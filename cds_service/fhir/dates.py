@@ -82,7 +82,7 @@ def read_event(resource: Mapping[str, object], name: str, zone: tzinfo) -> DateI
         if f"{name}{suffix}" in resource:
             return read_date(resource[f"{name}{suffix}"], zone)
     period = resource.get(f"{name}Period")
-    if isinstance(period, Mapping):
+    if isinstance(period, dict):
         return read_date(period.get("start"), zone) or read_date(period.get("end"), zone)
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -91,7 +90,7 @@ def read_quantity(quantity: object) -> Measured | Unreadable:
 
     The `unit` text and the UCUM `code` must not disagree; an unknown unit is not converted.
     """
-    if not isinstance(quantity, Mapping):
+    if not isinstance(quantity, dict):
         return Unreadable("value-missing")
     value = decimal(quantity.get("value"))
     if value is None:

@@ -29,7 +29,7 @@ def has_unknown_meaning(resource: Raw) -> bool:
 
 def reference_text(value: object) -> str | None:
     """The literal reference of a Reference, None when it has none."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     reference = value.get("reference")
     return reference if isinstance(reference, str) and reference.strip() else None
@@ -43,7 +43,7 @@ def resolve(reference: object, resource: Raw, related: Mapping[str, Raw]) -> Raw
     if text.startswith("#"):
         contained = resource.get("contained")
         for item in contained if isinstance(contained, list) else ():
-            if isinstance(item, Mapping) and item.get("id") == text[1:]:
+            if isinstance(item, dict) and item.get("id") == text[1:]:
                 return item
         return None
     bare = text.split("/_history/", 1)[0]
@@ -56,6 +56,6 @@ def resolve(reference: object, resource: Raw, related: Mapping[str, Raw]) -> Raw
 def version_key(resource: Raw) -> tuple[str, str]:
     """Orders two copies of one resource: the later `lastUpdated`, then the higher version."""
     meta = resource.get("meta")
-    if not isinstance(meta, Mapping):
+    if not isinstance(meta, dict):
         return ("", "")
     return (str(meta.get("lastUpdated") or ""), str(meta.get("versionId") or "").zfill(20))

@@ -11,9 +11,13 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def plain(text: object, limit: int = 120) -> str:
     """One line of visible characters: controls and direction overrides removed, length capped."""
+    line = str(text)
+    if line.isprintable() and line.isascii() and "  " not in line:
+        line = line.strip()  # nothing to take out: almost every text of a chart
+        return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
     visible = "".join(
         " " if character.isspace() else character
-        for character in str(text)
+        for character in line
         if character.isspace() or unicodedata.category(character) not in _HIDDEN
     )
     line = _SPACE.sub(" ", visible).strip()

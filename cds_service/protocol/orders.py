@@ -35,10 +35,10 @@ class Order:
 
 def bundle_entries(bundle: object) -> list[Mapping[str, Any]]:
     """Entries of a Bundle that are objects; everything else is passed over."""
-    entries = bundle.get("entry") if isinstance(bundle, Mapping) else None
+    entries = bundle.get("entry") if isinstance(bundle, dict) else None
     if not isinstance(entries, list):
         return []
-    return [entry for entry in entries if isinstance(entry, Mapping)]
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def exclusion(resource: Resource) -> str | None:

@@ -37,7 +37,7 @@ def read_request(body: object, hooks: tuple[str, ...]) -> HookRequest:
     Without a hook that is offered only the envelope can be checked. The content of `prefetch` is
     never checked here, and unknown members are passed over wherever they are.
     """
-    hook = body.get("hook") if isinstance(body, Mapping) else None
+    hook = body.get("hook") if isinstance(body, dict) else None
     is_offered = isinstance(hook, str) and hook in hooks
     schema = f"request-{hook}"
     found = problems(schema if is_offered and has_schema(schema) else "request", body)
@@ -47,7 +47,7 @@ def read_request(body: object, hooks: tuple[str, ...]) -> HookRequest:
             Problem("$.hook", f"this service does not offer the hook; it has {offered}"),
             *found,
         )
-    if found or not isinstance(body, Mapping):
+    if found or not isinstance(body, dict):
         raise InvalidRequest(found)
     context = body["context"]
     return HookRequest(

@@ -97,7 +97,7 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
 
 def _words(error: ValidationError) -> str:
     value: Any = error.validator_value
-    schema: Mapping[str, Any] = error.schema if isinstance(error.schema, Mapping) else {}
+    schema: Mapping[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     match error.validator:
         case "type":
             kinds = [value] if isinstance(value, str) else list(value)

@@ -32,7 +32,7 @@ def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date
     advices: list[Advice] = []
     is_reminded = any(study is not Study.OSTEOPOROSIS_DRUG for _, study in judged)
     for order, study in judged:
-        others = frozenset(other for reference, other in studies.items() if reference != id(order))
+        others = frozenset(other for identity, other in studies.items() if identity != id(order))
         decision = decide(study, situation, facts, settings, others, is_reminded=is_reminded)
         is_reminded = is_reminded or decision.indicator is not None
         advices.append(advise(order, decision, facts))
@@ -41,6 +41,8 @@ def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date
 
 def _drafted(selection: Selection, settings: Settings) -> dict[int, Study]:
     """The study of every draft that is still a proposal, by identity of the draft."""
+    if len(selection.drafts) < 2:  # nothing beside the judged order
+        return {}
     return {
         id(order): study
         for order in selection.drafts

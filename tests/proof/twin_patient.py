@@ -185,7 +185,9 @@ def to_request(chart: Patient) -> dict[str, Any]:
     """The chart as an order-select request; unread parts have no prefetch key."""
     resources = [_result(item, f"result-{at}") for at, item in enumerate(chart.results, 1)]
     resources += [_height(item, f"height-{at}") for at, item in enumerate(chart.heights, 1)]
-    resources += [_condition(item, f"condition-{at}") for at, item in enumerate(chart.conditions, 1)]
+    resources += [
+        _condition(item, f"condition-{at}") for at, item in enumerate(chart.conditions, 1)
+    ]
     resources += [_drug(item, f"drug-{at}") for at, item in enumerate(chart.drugs, 1)]
     resources += [_scan(item, f"scan-{at}") for at, item in enumerate(chart.scans, 1)]
     found = request([_order(chart.order)], _person(chart), resources)

@@ -106,7 +106,7 @@ def read_findings(reading: Reading) -> Findings:
 
 def _conditions(reading: Reading) -> Iterator[Finding]:
     for condition in reading.resources("Condition"):
-        if not isinstance(condition.get("code"), Mapping):
+        if not isinstance(condition.get("code"), dict):
             if "code" in condition:  # a Condition without a code says nothing that rules read
                 reading.lose(condition, "code not readable")
             continue

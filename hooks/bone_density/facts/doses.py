@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from cds_service.fhir.quantities import Measured, Unit, decimal, read_quantity
@@ -36,18 +35,18 @@ def daily_prednisone_mg(resource: Raw, match: DrugMatch) -> Decimal | None:
 
 
 def _daily_mg(instruction: object, match: DrugMatch) -> Decimal | None:
-    if not isinstance(instruction, Mapping) or instruction.get("asNeededBoolean") is True:
+    if not isinstance(instruction, dict) or instruction.get("asNeededBoolean") is True:
         return None
     doses = instruction.get("doseAndRate")
     first = doses[0] if isinstance(doses, list) and len(doses) == 1 else None
-    quantity = first.get("doseQuantity") if isinstance(first, Mapping) else None
+    quantity = first.get("doseQuantity") if isinstance(first, dict) else None
     dose = _dose_mg(quantity, match)
     per_day = _times_per_day(instruction.get("timing"))
     return None if dose is None or per_day is None else dose * per_day
 
 
 def _dose_mg(quantity: object, match: DrugMatch) -> Decimal | None:
-    if not isinstance(quantity, Mapping):
+    if not isinstance(quantity, dict):
         return None
     measured = read_quantity(quantity)
     if isinstance(measured, Measured) and measured.unit is Unit.MG and not measured.comparator:
@@ -60,8 +59,8 @@ def _dose_mg(quantity: object, match: DrugMatch) -> Decimal | None:
 
 
 def _times_per_day(timing: object) -> Decimal | None:
-    repeat = timing.get("repeat") if isinstance(timing, Mapping) else None
-    if not isinstance(repeat, Mapping):
+    repeat = timing.get("repeat") if isinstance(timing, dict) else None
+    if not isinstance(repeat, dict):
         return None
     days = _DAYS.get(str(repeat.get("periodUnit")))
     period = decimal(repeat.get("period"))
@@ -74,10 +73,10 @@ def _times_per_day(timing: object) -> Decimal | None:
 def supply_days(request: Raw) -> int | None:
     """Days that a MedicationRequest supplies, repeats included; None when it does not say."""
     dispense = request.get("dispenseRequest")
-    if not isinstance(dispense, Mapping):
+    if not isinstance(dispense, dict):
         return None
     duration = dispense.get("expectedSupplyDuration")
-    if not isinstance(duration, Mapping):
+    if not isinstance(duration, dict):
         return None
     value = decimal(duration.get("value"))
     days = _DAYS.get(str(duration.get("code") or duration.get("unit")).rstrip("s")) or (

@@ -112,7 +112,7 @@ def _parts(observation: Raw, reading: Reading) -> Iterator[tuple[Raw, set[_Meani
     """The Observation itself and its components, as far as they are bone density results."""
     components = observation.get("component")
     for element in (observation, *(components if isinstance(components, list) else ())):
-        if isinstance(element, Mapping):
+        if isinstance(element, dict):
             meanings = _meanings(reading.settings.expand(codings(element.get("code"))), reading)
             if meanings:
                 yield element, meanings

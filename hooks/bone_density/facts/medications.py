@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -122,7 +122,7 @@ def _course(
     if concept is None:
         medication = resolve(resource.get("medicationReference"), resource, reading.chart.related)
         concept = medication.get("code") if medication else None
-    if not isinstance(concept, Mapping):
+    if not isinstance(concept, dict):
         if _is_taken(resource, resource_type):
             reading.lose(resource, "medication not readable")
         return
@@ -192,15 +192,15 @@ def _span(
     zone = reading.zone
     if resource_type == "MedicationStatement":
         period = resource.get("effectivePeriod")
-        if isinstance(period, Mapping):
+        if isinstance(period, dict):
             ended = read_date(period.get("end"), zone)
             return read_date(period.get("start"), zone), ended.latest if ended else None, None
         return read_event(resource, "effective", zone), None, None
     start = read_date(resource.get("authoredOn"), zone)
     dispense = resource.get("dispenseRequest")
-    validity = dispense.get("validityPeriod") if isinstance(dispense, Mapping) else None
+    validity = dispense.get("validityPeriod") if isinstance(dispense, dict) else None
     stated_end = None
-    if isinstance(validity, Mapping):
+    if isinstance(validity, dict):
         start = read_date(validity.get("start"), zone) or start
         ended = read_date(validity.get("end"), zone)
         stated_end = ended.latest if ended else None

@@ -82,10 +82,10 @@ def _sex(patient: Raw) -> Sex | None:
     extensions = patient.get("extension")
     found: dict[str, Sex | None] = {}
     for extension in extensions if isinstance(extensions, list) else ():
-        if isinstance(extension, Mapping) and extension.get("url") in _SEX_EXTENSIONS:
+        if isinstance(extension, dict) and extension.get("url") in _SEX_EXTENSIONS:
             value = extension.get("valueCode")
             coding = extension.get("valueCoding")
-            if isinstance(coding, Mapping):
+            if isinstance(coding, dict):
                 value = coding.get("code")
             found[str(extension["url"])] = _SEX_CODES.get(value) if isinstance(value, str) else None
     return next((found[url] for url in _SEX_EXTENSIONS if found.get(url)), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
 
@@ -49,13 +49,14 @@ class Reading:
         One whose code cannot be read at all is named as lost.
         """
         wanted = self.known.observation_codes
-        local = {code for _, code in self.settings.local_codes}
+        if self.settings.local_codes:
+            wanted = wanted | {code for _, code in self.settings.local_codes}
         found = []
         for observation in self.chart.part("Observation").resources:
             concept = observation.get("code")
-            if not isinstance(concept, Mapping):
+            if not isinstance(concept, dict):
                 self.lose(observation, "code not readable")
-            elif "component" in observation or _has_code(concept, wanted, local):
+            elif "component" in observation or _has_code(concept.get("coding"), wanted):
                 found.append(observation)
         return found
 
@@ -102,15 +103,13 @@ class Reading:
         )
 
 
-def _has_code(concept: Mapping[str, object], wanted: Set[str], local: Set[str]) -> bool:
-    listed = concept.get("coding")
+def _has_code(listed: object, wanted: Set[str]) -> bool:
+    """Whether one of the codings carries a wanted code, whatever its system."""
     if not isinstance(listed, list):
         return False
     for coding in listed:
-        if isinstance(coding, Mapping):
+        if isinstance(coding, dict):
             code = coding.get("code")
-            if isinstance(code, str) and (
-                code in wanted or code.strip() in wanted or code in local
-            ):
+            if isinstance(code, str) and code.strip() in wanted:
                 return True
     return False

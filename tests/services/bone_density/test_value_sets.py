@@ -63,6 +63,7 @@ CONDITIONS = {
     "thigh-pain",
     "secondary-cause",
     "active-malignancy",
+    "hypoparathyroidism",
     "screening-encounter",
     "look-alike",
 }

@@ -95,9 +95,17 @@ def check(clients: str | None) -> None:
 
 @main.command("services")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def list_services(as_json: bool) -> None:
+@click.option(
+    "--knowledge", is_flag=True, help="Print rules, ratings, thresholds and sources instead."
+)
+def list_services(as_json: bool, knowledge: bool) -> None:
     """List the installed decision services with their hooks and prefetch templates."""
     services = _services()
+    if knowledge:
+        known = {service.id: service.about() for service in services.values()}
+        pages = [service.about_markdown() for service in services.values()]
+        click.echo(_pretty(known) if as_json else "\n".join(pages))
+        return
     if as_json:
         rows = [
             {

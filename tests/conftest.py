@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from never_said import forbidden_claims, is_bone_card, words_of
 
 from cds_service.config import Settings
 from cds_service.engine import load_services
+from cds_service.profiles import PROFILES
 from cds_service.protocol.advice import Assessment, Selection
 from cds_service.protocol.service import PrefetchItem, Service
 from cds_service.registry import load
@@ -56,6 +58,22 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.fixture(autouse=True)
+def no_card_says_what_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test does: every card of the bone service it produced is searched afterwards."""
+    said: list[str] = []
+    render = PROFILES["standard"]
+
+    def listen(*arguments: Any, **options: Any) -> list[dict[str, Any]]:
+        cards = render(*arguments, **options)
+        said.extend(words_of(card) for card in cards if is_bone_card(card))
+        return cards
+
+    monkeypatch.setitem(PROFILES, "standard", listen)
+    yield
+    assert {claim for text in said for claim in forbidden_claims(text)} == set()
 
 
 @pytest.fixture

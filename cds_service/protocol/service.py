@@ -47,3 +47,7 @@ class Service:
     """Loads what the first answer would otherwise load, before workers fork."""
     warnings: Callable[[Any], tuple[str, ...]]
     """What `cds-service check` should tell about a settings block: duplicate, unmapped codes."""
+    about: Callable[[], Mapping[str, Any]] = dict
+    """Everything the service knows as plain data: rules, ratings, thresholds, sources."""
+    about_markdown: Callable[[], str] = str
+    """The same as a page for people."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cds_service.fhir import checking
 from cds_service.protocol.service import Service
+from hooks.bone_density.about import about, markdown
 from hooks.bone_density.drugs import load_drug_table
 from hooks.bone_density.evaluate import evaluate
 from hooks.bone_density.knowledge import RULESET, knowledge
@@ -41,4 +42,6 @@ SERVICE = Service(
     orderables=orderables,
     warm_up=warm_up,
     warnings=warnings,
+    about=about,
+    about_markdown=markdown,
 )

@@ -81,7 +81,10 @@ def test_development_client_of_the_file(tmp_path: Path, fake_service: Service) -
         ),
         ('[clients.a]\ntime_zone = "../x"', "clients.a.time_zone: unknown time zone '../x'"),
         ('[clients.a]\ntime_zone = "Europe"', "clients.a.time_zone: unknown time zone 'Europe'"),
-        ("[clients.a.trust]", "clients.a.trust: verification of tokens is not built yet"),
+        (
+            "[clients.a.trust]\nissuer = 'x'",
+            "clients.a.trust: verification of tokens is not built yet",
+        ),
         ('[clients.a]\ncors_origins = ["*"]', "clients.a.cors_origins[0]: must be one exact"),
         (
             '[clients.a]\ncors_origins = ["https://a.example/"]',

@@ -29,7 +29,9 @@ def concept(system: str, code: str, text: str | None = None) -> Resource:
     return found | ({"text": text} if text else {})
 
 
-def patient(gender: str | None = "female", birth: str | None = "1958-03-04", **more: Any) -> Resource:
+def patient(
+    gender: str | None = "female", birth: str | None = "1958-03-04", **more: Any
+) -> Resource:
     """A Patient; None leaves an element out."""
     found: Resource = {"resourceType": "Patient", "id": PATIENT_ID}
     if gender:
@@ -124,9 +126,7 @@ def medication_request(
     return found | more
 
 
-def service_request(
-    identifier: str, code: str, *, system: str = CPT, **more: Any
-) -> Resource:
+def service_request(identifier: str, code: str, *, system: str = CPT, **more: Any) -> Resource:
     """A draft ServiceRequest."""
     return {
         "resourceType": "ServiceRequest",

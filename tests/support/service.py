@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from never_said import words_of
 
 from cds_service.engine import answer
 from cds_service.registry import Client
@@ -51,13 +52,7 @@ def only_order(explanation: Mapping[str, Any]) -> dict[str, Any]:
 
 def card_text(explanation: Mapping[str, Any]) -> str:
     """All words that people see on the cards of one answer."""
-    texts = []
-    for card in explanation["response"]["cards"]:
-        texts += [card["summary"], card.get("detail", ""), card["source"]["label"]]
-        for suggestion in card.get("suggestions", ()):
-            texts.append(suggestion["label"])
-            texts += [action["description"] for action in suggestion["actions"]]
-    return "\n".join(texts)
+    return "\n".join(words_of(card) for card in explanation["response"]["cards"])
 
 
 def offered_codes(explanation: Mapping[str, Any]) -> list[str]:
@@ -69,27 +64,3 @@ def offered_codes(explanation: Mapping[str, Any]) -> list[str]:
         for action in suggestion["actions"]
         if "resource" in action
     ]
-
-
-FORBIDDEN = (
-    r"treatment (has )?(failed|is working|works)",
-    r"(stop|start|change|switch) (the )?(alendronate|risedronate|prednisone|drug|medication)",
-    r"(there is )?no fracture\b|fracture (is )?present",
-    r"safe to (wait|delay)",
-    r"osteoporosis (has )?resolved|normal bone",
-    r"(QUS|heel)[^.]* can (monitor|follow)",
-    r"ACR says",
-    r"\b(covered|denied|reimburs)",
-    r"qualified CDSM|AUC consultation|G-code",
-    r"chart (data )?(is|are) complete\b",
-    r"too soon|inappropriate\b",
-    r"chest (X-ray|film|radiograph)",
-    r"\b(alarm|emergency)\b",
-    r"approved|certified|endorsed",
-)
-"""What no card ever says (criteria 7.7), as regular expressions."""
-
-
-def forbidden_claims(text: str) -> list[str]:
-    """The forbidden claims found in a text."""
-    return [claim for claim in FORBIDDEN if re.search(claim, text, re.IGNORECASE)]

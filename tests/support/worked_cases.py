@@ -91,9 +91,7 @@ def _resource(item: dict[str, Any], identifier: str) -> dict[str, Any] | None:
         )
     if item["type"] == "Condition":
         system = {"system": SNOMED} if "snomed" in item else {}
-        return condition(
-            identifier, item.get("icd10") or item["snomed"], item["onset"], **system
-        )
+        return condition(identifier, item.get("icd10") or item["snomed"], item["onset"], **system)
     if item["type"] == "MedicationRequest":
         return medication_request(
             identifier,

@@ -103,7 +103,10 @@ def test_result_that_is_not_used(result: dict[str, Any], reason: str) -> None:
     [
         (changed(LOW, valueQuantity={"value": -1.8}), [24, 24]),
         (changed(LOW, valueQuantity={"value": -1.8, "code": "1", "unit": "T-Score"}), [24, 24]),
-        (changed(LOW, valueQuantity={"value": -2, "comparator": "<", "unit": "{T-score}"}), [24, 24]),
+        (
+            changed(LOW, valueQuantity={"value": -2, "comparator": "<", "unit": "{T-score}"}),
+            [24, 24],
+        ),
         (changed(LOW, status="amended"), [24, 24]),
         (changed(LOW, status="corrected"), [24, 24]),
         (changed(LOW, effectiveDateTime="2024-11-10T23:30:00-08:00"), [24, 24]),
@@ -237,7 +240,10 @@ def _statement(rxcui: str, **more: Any) -> dict[str, Any]:
         (medication_request("m", "904431", "2024-11-20", intent="plan"), []),
         (medication_request("m", "904431", "2024-11-20", doNotPerform=True), []),
         (medication_request("m", "904431", "2024-11-20", status="draft"), []),
-        (medication_request("m", None, "2024-11-20", text="alendronate 70 mg weekly"), ["alendronate"]),
+        (
+            medication_request("m", None, "2024-11-20", text="alendronate 70 mg weekly"),
+            ["alendronate"],
+        ),
         (medication_request("m", "2693643", "2024-11-20"), []),
         (medication_request("m", None, "2024-11-20", text="Prolia 60 mg"), ["denosumab"]),
         (medication_request("m", None, "2024-11-20", text="Xgeva 120 mg"), []),
@@ -274,7 +280,10 @@ def test_medication_that_cannot_be_resolved() -> None:
         ("conditions", "none", "Condition"),
         (
             "conditions",
-            {"resourceType": "Bundle", "link": [{"relation": "next", "url": "https://x.example/2"}]},
+            {
+                "resourceType": "Bundle",
+                "link": [{"relation": "next", "url": "https://x.example/2"}],
+            },
             "Condition",
         ),
         ("conditions", {"resourceType": "Bundle", "total": 9}, "Condition"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -18,10 +19,15 @@ from cds_service.registry import Client
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is sent to the client, and why."""
+    """What is sent to the client, and why; the reasoning is written out only when asked for."""
 
     response: dict[str, Any]
-    explanation: dict[str, Any]
+    _explain: Callable[[], dict[str, Any]] = field(repr=False)
+
+    @property
+    def explanation(self) -> dict[str, Any]:
+        """The reasoning as JSON (design section 3), the response included."""
+        return self._explain()
 
 
 def answer(
@@ -54,5 +60,7 @@ def answer(
     response: dict[str, Any] = {"cards": cards}
     return Answer(
         response,
-        explain(service, request.hook, as_of, orders, selection, chart, assessment, response),
+        lambda: explain(
+            service, request.hook, as_of, orders, selection, chart, assessment, response
+        ),
     )

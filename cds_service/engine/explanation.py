@@ -37,7 +37,7 @@ def explain(
             _order(advice)
             for advice in _in_draft_order((*assessment.advices, *selection.declined), orders)
         ],
-        "facts": {name: _fact(fact) for name, fact in assessment.facts.items()},
+        "facts": {name: _fact(fact) for name, fact in assessment.facts().items()},
         "ignored": [{"resource": item.resource, "reason": item.reason} for item in ignored],
         "unread": [{"data": gap.data, "reason": gap.reason} for gap in unread],
         "response": response,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_service.protocol.chart import Ignored, Resource, Unread
@@ -122,10 +122,13 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """The whole answer of a decision service to one call."""
+    """The whole answer of a decision service to one call.
+
+    `facts` is called only where somebody asks for the explanation, not on every hook call.
+    """
 
     advices: tuple[Advice, ...]
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Callable[[], Mapping[str, Fact]] = dict
     ignored: tuple[Ignored, ...] = ()
     unread: tuple[Unread, ...] = ()
 

@@ -15,6 +15,7 @@ _TO_SQUARE = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEP = [1 if byte == ord("[") else -1 for byte in range(256)]
 _CHUNK = 65536
+_ONLY_NUMBERS = bytes(byte if byte in b"-+.0123456789eE" else 32 for byte in range(256))
 _LARGE_EXPONENT = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}")
 _EXPONENTIAL = re.compile(rb"-?[0-9.]+[eE]\+?[0-9]+")
 
@@ -89,7 +90,8 @@ def _is_deeper(structure: bytes, max_depth: int) -> bool:
 
 
 def _check_numbers(structure: bytes, max_number_length: int) -> None:
-    if re.search(rb"[-+.0-9eE]{%d}" % (max_number_length + 1), structure):
+    # Whatever is no part of a number becomes a space: the longest piece bounds every number.
+    if max(map(len, structure.translate(_ONLY_NUMBERS).split()), default=0) > max_number_length:
         raise NotStrictJson(f"a number is longer than {max_number_length} characters")
     if not _LARGE_EXPONENT.search(structure):
         return

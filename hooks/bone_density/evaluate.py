@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 from cds_service.protocol.advice import Advice, Assessment, ChartNotReadable, Selection
 from cds_service.protocol.chart import Chart, PartState, Unread
@@ -36,7 +37,9 @@ def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date
         decision = decide(study, situation, facts, settings, others, is_reminded=is_reminded)
         is_reminded = is_reminded or decision.indicator is not None
         advices.append(advise(order, decision, facts))
-    return Assessment(tuple(advices), explain_facts(facts, situation), facts.ignored, facts.unread)
+    return Assessment(
+        tuple(advices), partial(explain_facts, facts, situation), facts.ignored, facts.unread
+    )
 
 
 def _drafted(selection: Selection, settings: Settings) -> dict[int, Study]:

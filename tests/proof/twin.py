@@ -100,18 +100,19 @@ SPINE_UNRELIABLE = _codes(
     "M51.37 M45.6 M45.9 M48.10 Z98.1 M43.16 I70.0 M88.88 M96.1 298382003 735611002 9631008 "
     "233955003 414564002"
 )
+LUMBAR_FRACTURE = _codes("M48.56XA M48.57XA S32.000A S32.010A S32.020A 125608002 203450003")
 HIP_RIGHT = frozenset({"Z96.641", "430694001"})
 HIP_LEFT = frozenset({"Z96.642", "430688009"})
 HIP_BOTH = frozenset({"Z96.643"})
 HIP_UNKNOWN_SIDE = frozenset({"Z96.649", "398010007", "450813004"})
 PRIMARY_HYPERPARATHYROIDISM = frozenset({"E21.0", "36348003", "237653008", "190045361000119101"})
-LONG_TERM_STEROID = frozenset({"Z79.52", "390833005", "40308000"})
-AROMATASE_STATUS = frozenset({"Z79.811"})
+LONG_TERM_STEROID = frozenset({"Z79.52"})
 POSTMENOPAUSAL = _codes(
     "Z78.0 N95.0 E28.310 E28.319 E89.40 E89.41 Z90.722 76498008 307429007 161712005 373717006 "
     "429763009 116144002 102447009 735614005"
 )
 PREMENOPAUSAL = _codes("22636003 309606002 735613004 735617003")
+PERIMENOPAUSAL = _codes("N95.1 N95.9 266607004 161541000119104 309607006")
 PREGNANCY = _codes("Z33.1 Z34.90 O09.90 O26.90 77386006")
 HEIGHT_LOSS = frozenset({"R29.890"})
 BACK_PAIN = _codes("M54.50 M54.51 M54.59 M54.6 M54.89 M54.9 161891005 279039007")
@@ -119,14 +120,12 @@ CAUDA_OR_CORD = _codes(
     "G83.4 G95.20 G95.29 192970008 16846261000119106 12454008 267590006 71286001"
 )
 NEEDS_COMPANY = _codes("R33.9 R33.8 R15.9 267064002 236648008 449813001 G82.20 G82.21")
-RADICULAR = _codes(
-    "M54.16 M54.17 M54.30 R20.2 M51.16 128196005 91019004 102603008 26544005 299966003"
-)
+RADICULAR = _codes("M54.16 M54.17 M54.30 R20.2 M51.16 128196005 91019004 102603008 299966003")
 THIGH_PAIN = _codes("M79.651 M79.659 M25.551 M25.559 M84.750A M84.751A")
 MALIGNANCY = _codes("C90.00 C79.51 C61 C50.919 Z85.3 Z85.46 109989006")
 NOT_COUNTED = _codes(
     "M85.9 M84.48XA M89.8X9 276703007 78441005 1515008 240161003 240159007 109346000 Z79.51 "
-    "R20.0 R26.9 R29.2 R53.1 N95.1 266607004 Z87.310 E21.3 K50.90"
+    "R20.0 R26.9 R29.2 R53.1 26544005 Z87.310 E21.3 K50.90"
 )
 """Look-alikes, unspecific codes and codes that only colour the card."""
 
@@ -176,6 +175,8 @@ CENTRAL = frozenset({"lumbar-spine", "hip", "femur"})
 USABLE = CENTRAL | {"forearm"}
 DXA_SCANS = frozenset({"77080", "77085", "38269-7", "38268-9", "24966-4"})
 DATED_STATUSES = frozenset({"final", "amended", "corrected"})
+UNFINISHED_STATUSES = frozenset({"preliminary", "registered"})
+SURE = frozenset({None, "confirmed"})
 Interval = tuple[date, date]
 
 
@@ -244,6 +245,24 @@ def active(patient: Patient, codes: frozenset[str]) -> bool:
     return any(item.code in codes and item.clinical == "active" for item in conditions(patient))
 
 
+def diagnosed(patient: Patient) -> bool:
+    """Osteoporosis or osteopenia is coded, active and not in doubt."""
+    return any(
+        item.code in OSTEOPOROSIS | LOW_BONE_MASS
+        and item.clinical == "active"
+        and item.verification in SURE
+        for item in conditions(patient)
+    )
+
+
+def diagnosed_once(patient: Patient) -> bool:
+    """Osteoporosis or osteopenia is coded without doubt, in any clinical status."""
+    return any(
+        item.code in OSTEOPOROSIS | LOW_BONE_MASS and item.verification in SURE
+        for item in conditions(patient)
+    )
+
+
 def is_new(item: Diagnosis, as_of: date) -> bool:
     """Onset or recorded within 90 days of the clinical date."""
     days = [(as_of - day).days for day in (item.onset, item.recorded) if day]
@@ -262,15 +281,12 @@ def red_flag(patient: Patient, as_of: date) -> bool:
     """Rows 2 and 2b of criteria 7.2 under design 5.6."""
     if newly_active(patient, CAUDA_OR_CORD, as_of):
         return True
-    fracture = newly_active(patient, VERTEBRAL_FRACTURE, as_of)
+    fracture = active(patient, VERTEBRAL_FRACTURE)
     pain = newly_active(patient, BACK_PAIN, as_of)
     if newly_active(patient, NEEDS_COMPANY, as_of) and (fracture or pain):
         return True
     confirmed = any(
-        item.code in VERTEBRAL_FRACTURE
-        and item.clinical == "active"
-        and item.verification in {None, "confirmed"}
-        and is_new(item, as_of)
+        item.code in VERTEBRAL_FRACTURE and item.clinical == "active" and item.verification in SURE
         for item in conditions(patient)
     )
     return confirmed and newly_active(patient, RADICULAR, as_of)
@@ -339,17 +355,23 @@ def low_t_score(patient: Patient, as_of: date) -> bool:
     )
 
 
+def newest_t_score_is_low(patient: Patient, as_of: date) -> bool:
+    """A T-score below -1.0 among those of the newest date."""
+    found = [
+        (item.when or "", item.value)
+        for item in read_results(patient)
+        if item.kind == "T" and is_usable(item, as_of)
+    ]
+    last = max((when for when, _ in found), default="")
+    return any(value < -1.0 for when, value in found if when == last)
+
+
 def low_z_score(patient: Patient, as_of: date) -> bool:
     """A Z-score of -2.0 or less at a usable site."""
     return any(
         item.kind == "Z" and item.value <= -2.0 and is_usable(item, as_of)
         for item in read_results(patient)
     )
-
-
-def diagnosed(patient: Patient) -> bool:
-    """Osteoporosis or osteopenia is coded."""
-    return coded(patient, OSTEOPOROSIS) or coded(patient, LOW_BONE_MASS)
 
 
 def low_bmd(patient: Patient, population: str, as_of: date) -> bool:
@@ -375,7 +397,7 @@ def central_dates(patient: Patient, as_of: date) -> list[Interval | None]:
     found = [
         interval(item.when)
         for item in read_results(patient)
-        if item.site in CENTRAL and is_usable(item, as_of)
+        if item.site in CENTRAL and not is_future(item.when, as_of)
     ]
     found += [
         interval(item.when)
@@ -390,7 +412,7 @@ def forearm_dates(patient: Patient, as_of: date) -> list[Interval | None]:
     return [
         interval(item.when)
         for item in read_results(patient)
-        if item.site == "forearm" and is_usable(item, as_of)
+        if item.site == "forearm" and not is_future(item.when, as_of)
     ]
 
 
@@ -402,16 +424,18 @@ def newest(found: list[Interval | None], as_of: date) -> Interval | None:
     return max(item[0] for item in dated), min(as_of, max(item[1] for item in dated))
 
 
-def unstated_scan(patient: Patient, as_of: date) -> bool:
-    """A density scan of unstated modality is on record."""
-    return any(
-        item.code == "312681000" and not is_future(item.when, as_of) for item in read_scans(patient)
-    )
+def unstated_scans(patient: Patient, as_of: date) -> list[Interval | None]:
+    """When density scans of unstated modality were done."""
+    return [
+        interval(item.when)
+        for item in read_scans(patient)
+        if item.code == "312681000" and not is_future(item.when, as_of)
+    ]
 
 
 def forearm_only(patient: Patient, as_of: date) -> bool:
     """Only a forearm DXA is on record."""
-    if central_dates(patient, as_of) or unstated_scan(patient, as_of):
+    if central_dates(patient, as_of):
         return False
     return bool(forearm_dates(patient, as_of))
 
@@ -478,7 +502,7 @@ def early_reason(patient: Patient, as_of: date) -> bool:
         return True
     if steroid_exposure(patient, as_of):
         return True
-    if taken(patient, AROMATASE_INHIBITORS, ("active",)) or active(patient, AROMATASE_STATUS):
+    if taken(patient, AROMATASE_INHIBITORS, ("active",)):
         return True
     if patient.sex == "male" and taken(patient, ANDROGEN_DEPRIVATION, ("active",)):
         return True
@@ -506,12 +530,17 @@ def band(months: int) -> str:
 
 def timing(patient: Patient, as_of: date) -> str:
     """The patient's timing band, scenario left aside."""
+    if "Observation" in patient.unread:
+        return "unknown"
     last = newest(central_dates(patient, as_of), as_of)
     if last is None:
         forearm = newest(forearm_dates(patient, as_of), as_of)
         if not forearm_only(patient, as_of) or forearm is None:
             return "unknown"
         return "on-time" if months_between(forearm[1], as_of) >= 23 else "unknown"
+    unstated = newest(unstated_scans(patient, as_of), as_of)
+    if unstated is not None and unstated[1] > last[1]:
+        return "unknown"
     bands = {band(months_between(day, as_of)) for day in last}
     if len(bands) == 2:
         return "unknown"
@@ -526,38 +555,44 @@ def timing(patient: Patient, as_of: date) -> str:
 
 
 # ------------------------------------------------------------ who
+def by_age(sex: str, age: tuple[int, int] | None) -> frozenset[str]:
+    """Populations that the age allows for a sex, menopause not recorded."""
+    both = frozenset({"older", "younger"})
+    if age is None:
+        return both
+    if age[1] < 50:
+        return frozenset({"younger"})
+    if age[0] >= (50 if sex == "male" else 55):
+        return frozenset({"older"})
+    return both
+
+
+def woman(patient: Patient, age: tuple[int, int] | None) -> tuple[frozenset[str], bool]:
+    """Populations of a woman, and whether her data contradict each other."""
+    both = frozenset({"older", "younger"})
+    if coded(patient, POSTMENOPAUSAL):
+        return frozenset({"older"}), False
+    if active(patient, PREMENOPAUSAL):
+        if age is not None and age[1] >= 55:
+            return both, True
+        return frozenset({"younger"}), False
+    if active(patient, PERIMENOPAUSAL) and (age is None or age[0] < 55):
+        return both, False
+    return by_age("female", age), False
+
+
 def populations(patient: Patient, as_of: date) -> tuple[frozenset[str], bool]:
     """Populations still possible (older, younger), and whether this is settled (row 4)."""
-    both = frozenset({"older", "younger"})
     sex = patient.sex if patient.person == "read" else None
     age = ages(patient, as_of)
     if sex == "male":
-        if age is None:
-            return both, False
-        if age[1] < 50:
-            return frozenset({"younger"}), True
-        if age[0] >= 50:
-            return frozenset({"older"}), True
-        return both, False
+        found = by_age("male", age)
+        womanly = coded(patient, POSTMENOPAUSAL) or active(patient, PREMENOPAUSAL | PREGNANCY)
+        return found, len(found) == 1 and age is not None and not womanly
     if sex == "female":
-        if coded(patient, POSTMENOPAUSAL):
-            return frozenset({"older"}), age is not None
-        if age is None:
-            return both, False
-        if coded(patient, PREMENOPAUSAL):
-            return (frozenset({"younger"}), True) if age[1] < 55 else (both, False)
-        if age[1] < 50:
-            return frozenset({"younger"}), True
-        if age[0] >= 55:
-            return frozenset({"older"}), True
-        return both, False
-    if age is None:
-        return both, False
-    if age[1] < 50:
-        return frozenset({"younger"}), False
-    if age[0] >= 55:
-        return frozenset({"older"}), False
-    return both, False
+        found, contradictory = woman(patient, age)
+        return found, len(found) == 1 and age is not None and not contradictory
+    return woman(patient, age)[0] | by_age("male", age), False
 
 
 def scenario_of(patient: Patient, population: str, as_of: date) -> str:
@@ -568,15 +603,17 @@ def scenario_of(patient: Patient, population: str, as_of: date) -> str:
 
 
 def baseline_undecidable(patient: Patient, as_of: date) -> bool:
-    """Row 4 where nothing establishes low BMD: only unusable BMD, or a drug without baseline."""
+    """Row 4 where nothing establishes low BMD: what is on file may hide an established one."""
     if "Observation" in patient.unread or "Condition" in patient.unread:
+        return True
+    if diagnosed_once(patient):
         return True
     results = read_results(patient)
     if any(is_usable(item, as_of) for item in results):
         return False
-    if results:
+    if results or any(item.status in UNFINISHED_STATUSES for item in patient.results):
         return True
-    if any(not is_future(item.when, as_of) for item in read_scans(patient)):
+    if central_dates(patient, as_of) or unstated_scans(patient, as_of):
         return True
     return bool(taken(patient, therapy_codes(patient), ("active", "completed")))
 
@@ -584,7 +621,7 @@ def baseline_undecidable(patient: Patient, as_of: date) -> bool:
 # ------------------------------------------------------------ VFA
 def vfa_criteria(patient: Patient, as_of: date) -> bool | None:
     """T < -1.0 and one of age, height loss, glucocorticoid dose; None where unknown."""
-    t_score: bool | None = low_t_score(patient, as_of)
+    t_score: bool | None = newest_t_score_is_low(patient, as_of)
     if not t_score and "Observation" in patient.unread:
         t_score = None
     if t_score is False:
@@ -602,16 +639,16 @@ def vfa_criteria(patient: Patient, as_of: date) -> bool | None:
     return False
 
 
-def modifiers(patient: Patient, as_of: date) -> frozenset[str]:
-    """The modifiers of the two surveillance scenarios."""
+def modifiers(patient: Patient, name: str, as_of: date) -> frozenset[str]:
+    """The modifiers of one of the two surveillance scenarios."""
     found = set()
-    if active(patient, SPINE_UNRELIABLE):
+    if active(patient, SPINE_UNRELIABLE | LUMBAR_FRACTURE):
         found.add("spine-unreliable")
     if both_hips(patient):
         found.add("hips-unreliable")
     if suspected_fracture(patient, as_of):
         found.add("suspected-vertebral-fracture")
-    if vfa_criteria(patient, as_of):
+    if name == "surveillance" and vfa_criteria(patient, as_of):
         found.add("vfa-criteria-met")
     long_term = ORAL_BISPHOSPHONATES | IV_BISPHOSPHONATES
     starts = taken(patient, long_term, ("active",))
@@ -659,7 +696,7 @@ def rating_when_unsettled(
 
 def indicator(patient: Patient, study: str, expected: Expected, as_of: date) -> str | None:
     """The indicator of the card for a density order in one of the scenarios with a timing."""
-    if expected.rating_status == "insufficient-data":
+    if expected.scenario == "insufficient-data":
         return "info"
     softened = drugs_unread(patient) or "Condition" in patient.unread
     softened = softened or bool(steroid_exposure(patient, as_of))
@@ -672,30 +709,37 @@ def indicator(patient: Patient, study: str, expected: Expected, as_of: date) -> 
 
 def reminder(patient: Patient, as_of: date) -> str | None:
     """Design 5.10: info when the last central DXA is 24 months old or surely missing."""
+    if "Condition" in patient.unread or "Observation" in patient.unread:
+        return None
     found = central_dates(patient, as_of)
     last = newest(found, as_of)
     if last is not None:
         return "info" if months_between(last[1], as_of) >= 24 else None
-    if found or any(not is_future(item.when, as_of) for item in read_scans(patient)):
+    if found or unstated_scans(patient, as_of) or read_results(patient):
         return None
-    parts = {"Observation", "DiagnosticReport", "Procedure"}
-    return None if parts & set(patient.unread) else "info"
+    return None if {"DiagnosticReport", "Procedure"} & set(patient.unread) else "info"
 
 
 # ------------------------------------------------------------ all
-def scenario(patient: Patient, as_of: date) -> tuple[str, set[str]]:
-    """The scenario, and the ones still possible (rows 2 to 9 of criteria 7.2)."""
+def first(patient: Patient, as_of: date) -> str | None:
+    """The scenarios that come before everything else, 412 included."""
     if patient.deceased:
-        return "deceased", set()
+        return "deceased"
     if red_flag(patient, as_of):
-        return "red-flag", set()
-    if active(patient, PREGNANCY):
-        return "pregnancy", set()
+        return "red-flag"
+    if active(patient, PREGNANCY) and patient.sex != "male":
+        return "pregnancy"
+    return None
+
+
+def scenario(patient: Patient, as_of: date) -> tuple[str, set[str]]:
+    """The scenario, and the ones still possible (rows 4 to 9 of criteria 7.2)."""
     who, settled = populations(patient, as_of)
     possible = {scenario_of(patient, population, as_of) for population in who}
-    if not settled:
-        return "insufficient-data", possible
     if possible == {"initial-testing"} and baseline_undecidable(patient, as_of):
+        established = {"older": "surveillance", "younger": "younger-adult-surveillance"}
+        return "insufficient-data", possible | {established[population] for population in who}
+    if not settled or "Condition" in patient.unread:
         return "insufficient-data", possible
     return possible.pop(), set()
 
@@ -711,16 +755,17 @@ def judge(patient: Patient, as_of: date) -> Expected:
     who, _ = populations(patient, as_of)
     established = any(low_bmd(patient, population, as_of) for population in who)
     lost = "Observation" in patient.unread or "Condition" in patient.unread
-    if not is_drug and lost and not established:
-        return REFUSED
-
-    found, possible = scenario(patient, as_of)
+    found, possible = first(patient, as_of) or "", set[str]()
+    if not found:
+        if not is_drug and lost and not established:
+            return REFUSED
+        found, possible = scenario(patient, as_of)
     when = timing(patient, as_of)
     if found in {"initial-testing", "deceased"}:
         when = "not-applicable"
     notes: frozenset[str] = frozenset()
     if found in {"surveillance", "younger-adult-surveillance"}:
-        notes = modifiers(patient, as_of)
+        notes = modifiers(patient, found, as_of)
     if is_drug:
         silent = found in {"deceased", "red-flag", "pregnancy"}
         shown = None if silent else reminder(patient, as_of)

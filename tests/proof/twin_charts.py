@@ -56,7 +56,7 @@ PURPOSES = {
     "cond-hip-unusable": twin.HIP_BOTH | twin.HIP_LEFT | twin.HIP_RIGHT | twin.HIP_UNKNOWN_SIDE,
     "cond-hyperparathyroidism": twin.PRIMARY_HYPERPARATHYROIDISM,
     "cond-glucocorticoid-use": twin.LONG_TERM_STEROID,
-    "cond-therapy-status": twin.AROMATASE_STATUS,
+    "cond-perimenopausal": twin.PERIMENOPAUSAL,
     "cond-postmenopausal": twin.POSTMENOPAUSAL,
     "cond-premenopausal": twin.PREMENOPAUSAL,
     "cond-pregnancy": twin.PREGNANCY,
@@ -68,7 +68,9 @@ PURPOSES = {
     "cond-active-malignancy": twin.MALIGNANCY,
     "cond-look-alike-exclude": twin.NOT_COUNTED,
 }
-SEX_BOUND = frozenset({"cond-postmenopausal", "cond-premenopausal", "cond-pregnancy"})
+SEX_BOUND = frozenset(
+    {"cond-postmenopausal", "cond-premenopausal", "cond-perimenopausal", "cond-pregnancy"}
+)
 DISTURBING = tuple(sorted(set(PURPOSES) - SEX_BOUND))
 DRUG_GROUPS = (
     twin.ORAL_BISPHOSPHONATES,

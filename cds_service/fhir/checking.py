@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cds_service.fhir.plain import is_plain
 from cds_service.fhir.resources import Raw
 
 CHECKED_TYPES = (
@@ -38,6 +39,8 @@ def problem(resource: Raw) -> str | None:
 
     The text names elements and kinds of errors only, never a value of the chart.
     """
+    if is_plain(resource):
+        return None
     resource_type = resource.get("resourceType")
     if resource_type not in CHECKED_TYPES:
         return "resourceType is not one the service reads"

@@ -68,8 +68,42 @@ def _validator(schema: str) -> Draft202012Validator:
         raise RuntimeError(f"no checker is installed for formats: {', '.join(sorted(missing))}")
     registry = _registry()
     contents = registry.contents(_ID.format(schema))
+    if schema.startswith("request-"):  # the only ones on the way of every call
+        contents = _flat(contents, schema)
     Draft202012Validator.check_schema(contents)
     return Draft202012Validator(contents, registry=registry, format_checker=FormatChecker(_FORMATS))
+
+
+def _flat(node: Any, schema: str) -> Any:
+    """A schema with what it refers to written in its place.
+
+    Following a reference costs jsonschema more than all keywords of a small envelope.
+    """
+    if isinstance(node, list):
+        return [_flat(item, schema) for item in node]
+    if not isinstance(node, dict):
+        return node
+    own = {name: _flat(item, schema) for name, item in node.items() if name not in _WRITTEN_OUT}
+    if "$ref" not in node:
+        return own
+    resolver = _registry().resolver(_ID.format(schema))
+    return _merged(_flat(resolver.lookup(node["$ref"]).contents, schema), own)
+
+
+_WRITTEN_OUT = frozenset({"$ref", "$defs"})
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Both of two schemas at once, as `$ref` beside other keywords means it."""
+    both = dict(shared)
+    for name, item in own.items():
+        if name == "required":
+            both[name] = [*dict.fromkeys((*shared.get(name, ()), *item))]
+        elif isinstance(item, dict) and isinstance(shared.get(name), dict):
+            both[name] = _merged(shared[name], item)
+        else:
+            both[name] = item
+    return both
 
 
 def _problems(error: ValidationError) -> Iterator[Problem]:

@@ -90,7 +90,7 @@ NEXT = [{"relation": "self"}, {"relation": "next", "url": "x"}]
         ({"observations": bundle(total=9)}, PARTIAL, "total says 9", 0),
         ({"observations": bundle(OBS, total=1)}, COMPLETE, None, 1),
         ({"observations": bundle(OBS, total=0)}, COMPLETE, None, 1),
-        ({"observations": bundle(OBS, total=True)}, COMPLETE, None, 1),
+        ({"observations": bundle(total=True)}, EMPTY, None, 0),
         ({"observations": bundle(OBS, total="9")}, COMPLETE, None, 1),
         ({"observations": bundle(OBS, link="x")}, COMPLETE, None, 1),
         ({"observations": bundle(resource("2"), entry=[INCLUDED], total=2)}, PARTIAL,

@@ -22,12 +22,12 @@ class Answer:
     """What is sent to the client, and why; the reasoning is written out only when asked for."""
 
     response: dict[str, Any]
-    _explain: Callable[[], dict[str, Any]] = field(repr=False)
+    explain: Callable[[], dict[str, Any]] = field(repr=False)
 
     @property
     def explanation(self) -> dict[str, Any]:
         """The reasoning as JSON (design section 3), the response included."""
-        return self._explain()
+        return self.explain()
 
 
 def answer(

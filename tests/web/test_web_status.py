@@ -22,7 +22,7 @@ from cds_service.protocol.validation import problems
 
 URL = "/cds-services/fake-service"
 BODY: dict[str, Any] = {"hook": "order-select", "hookInstance": "x", "context": {}}
-ANSWER = Answer(response={"cards": []}, explanation={"service": "fake-service"})
+ANSWER = Answer({"cards": []}, lambda: {"service": "fake-service"})
 
 
 class FakeEngine:

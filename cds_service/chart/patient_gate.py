@@ -79,6 +79,8 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
     unmatched: dict[int, str] = {}
     for found in everything:
         resource = found.resource
+        if _is_plainly_matched(resource, references):
+            continue
         kind = resource.get("resourceType")
         subjects = _subjects(resource, references)
         if Subject.OTHER in subjects or "contained" in resource or kind == "Patient":
@@ -91,6 +93,22 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
     if wrong:
         raise WrongPatient(tuple(wrong[:_MAX_PLACES]))
     return SubjectCheck(unmatched)
+
+
+_UNUSUAL = frozenset({"patient", "beneficiary", "for", "contained"})
+
+
+def _is_plainly_matched(resource: Resource, references: PatientReferences) -> bool:
+    """The ordinary case, decided at once: one subject, and it is the patient of the call."""
+    subject = resource.get("subject")
+    if not isinstance(subject, dict) or not resource.keys().isdisjoint(_UNUSUAL):
+        return False
+    reference = subject.get("reference")
+    return (
+        isinstance(reference, str)
+        and references.judge(reference) is Subject.PATIENT
+        and resource.get("resourceType") != "Patient"
+    )
 
 
 def _wrong_launch(request: HookRequest, references: PatientReferences) -> Iterator[str]:

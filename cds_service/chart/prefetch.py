@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -36,7 +36,7 @@ def read_chart(
         zone=zone,
         patient=reading.patient(),
         parts={resource_type: reading.part(resource_type) for resource_type in types},
-        related=_related(reading),
+        related=_Related(reading),
         ignored=tuple(dict.fromkeys(reading.ignored())),
     )
 
@@ -50,14 +50,18 @@ class _Reading:
     check: SubjectCheck
     values: dict[str, PrefetchValue] = field(init=False)
     by_type: dict[str, dict[Hashable, Resource]] = field(init=False, default_factory=dict)
+    unmatched: dict[str, list[Resource]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = {key: read_value(value) for key, value in self.request.prefetch.items()}
+        unmatched = self.check.unmatched
         for value in self.values.values():
             for item in value.received:
-                if id(item.resource) not in self.check.unmatched:
-                    kept = self.by_type.setdefault(item.resource_type, {})
-                    keep_newest(kept, identity(item.resource), item.resource)
+                if unmatched and id(item.resource) in unmatched:
+                    self.unmatched.setdefault(item.resource_type, []).append(item.resource)
+                    continue
+                kept = self.by_type.setdefault(item.resource_type, {})
+                keep_newest(kept, identity(item.resource), item.resource)
 
     def patient(self) -> Part:
         """The Patient, from whatever key it came under."""
@@ -88,7 +92,8 @@ class _Reading:
             state, reason = PartState.PARTIAL, "only what came along under other keys"
         elif state in (PartState.COMPLETE, PartState.EMPTY):
             state = PartState.COMPLETE if resources else PartState.EMPTY
-        return Part(resource_type, state, reason, resources)
+        unmatched = tuple(self.unmatched.get(resource_type, ()))
+        return Part(resource_type, state, reason, resources, unmatched)
 
     def _state(self, resource_type: str) -> tuple[PartState, str | None]:
         own = [item.key for item in self.items if item.resource_type == resource_type]
@@ -112,24 +117,13 @@ class _Reading:
                 return PartState.UNREAD, NOT_FHIR
             if value.state is PartState.COMPLETE:
                 return PartState.PARTIAL, "entries of other types only"
-        return self._with_subjects(value, resource_type)
+        return value.state, value.reason
 
     def _other_state(
         self, value: PrefetchValue, resource_type: str
     ) -> tuple[PartState, str | None]:
         if value.state is PartState.COMPLETE and not value.answers(resource_type):
             return PartState.PARTIAL, "only included with other resources"
-        return self._with_subjects(value, resource_type)
-
-    def _with_subjects(
-        self, value: PrefetchValue, resource_type: str
-    ) -> tuple[PartState, str | None]:
-        """The state of a value; a resource that is not used may be just the one that is missed."""
-        if value.state is PartState.COMPLETE and any(
-            item.resource_type == resource_type and id(item.resource) in self.check.unmatched
-            for item in value.received
-        ):
-            return PartState.PARTIAL, "the subject of a resource is not known"
         return value.state, value.reason
 
     def ignored(self) -> Iterator[Ignored]:
@@ -137,6 +131,8 @@ class _Reading:
         for key, value in self.values.items():
             for position in value.broken:
                 yield Ignored(f"{shown_key(key)} entry {position}", NOT_FHIR)
+            if not self.check.unmatched and not value.holds("Patient"):
+                continue
             for item in value.received:
                 reason = self.check.unmatched.get(id(item.resource))
                 if item.resource_type == "Patient" and not isinstance(item.resource.get("id"), str):
@@ -152,8 +148,32 @@ def _worst(
     return max(states, key=lambda found: _WORST_LAST.index(found[0]))
 
 
-def _related(reading: _Reading) -> dict[str, Resource]:
-    """Everything that came along by `Type/id` and fullUrl, without unmatched resources."""
+class _Related(Mapping[str, Resource]):
+    """Everything that came along by `Type/id` and fullUrl, without unmatched resources.
+
+    Indexed at the first look: most charts hold no reference that has to be followed.
+    """
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+        self._index: dict[str, Resource] | None = None
+
+    def _indexed(self) -> dict[str, Resource]:
+        if self._index is None:
+            self._index = _index(self._reading)
+        return self._index
+
+    def __getitem__(self, key: str) -> Resource:
+        return self._indexed()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._indexed())
+
+    def __len__(self) -> int:
+        return len(self._indexed())
+
+
+def _index(reading: _Reading) -> dict[str, Resource]:
     related = {
         f"{resource_type}/{key}": resource
         for resource_type, kept in reading.by_type.items()
@@ -163,8 +183,9 @@ def _related(reading: _Reading) -> dict[str, Resource]:
     unmatched = reading.check.unmatched
     for value in reading.values.values():
         for item in value.received:
-            if item.full_url and id(item.resource) not in unmatched:
-                keep_newest(related, item.full_url, item.resource)
+            url = item.full_url
+            if isinstance(url, str) and url and id(item.resource) not in unmatched:
+                keep_newest(related, url, item.resource)
     for found in resources_at(reading.request.draft_orders, ("context", "draftOrders")):
         if id(found.resource) not in unmatched:
             key = identity(found.resource)

@@ -14,18 +14,19 @@ NOT_FHIR = "not a FHIR resource"
 SINGLE = "a single resource, not a search result"
 
 _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
+_NO_RESOURCE = frozenset({"", "Bundle"})
 _FAILED = ("error", "fatal")
 
 
 class Received(NamedTuple):
-    """A resource as it came: with its fullUrl, and whether it answers the search itself.
+    """A resource as it came, with the raw fullUrl of its entry, and whether it is a match.
 
     A named tuple because there are thousands in a large request.
     """
 
     resource: Resource
     resource_type: str
-    full_url: str | None = None
+    full_url: object = None
     is_match: bool = True
 
 
@@ -75,18 +76,20 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
     matches = 0
     for position, entry in enumerate(entries or (), start=1):
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        kind = _type_of(resource)
-        if not isinstance(resource, dict) or kind is None or kind == "Bundle":
+        if not isinstance(resource, dict):
+            broken.append(position)
+            matches += 1
+            continue
+        kind = resource.get("resourceType")
+        if not isinstance(kind, str) or kind in _NO_RESOURCE:
             broken.append(position)
             matches += 1
         elif kind == "OperationOutcome":
             failure = failure or _failure(resource)
         else:
-            is_match = _mode(entry) in (None, "match")
+            is_match = "search" not in entry or _mode(entry) in (None, "match")
             matches += is_match
-            url = entry.get("fullUrl")
-            url = url if isinstance(url, str) else None
-            received.append(Received(resource, kind, url, is_match))
+            received.append(Received(resource, kind, entry.get("fullUrl"), is_match))
     if failure and not received:
         return PrefetchValue(PartState.UNREAD, failure, (), tuple(broken))
     reason = _shortfall(bundle, matches) or failure

@@ -11,18 +11,20 @@ from cds_service.protocol.validation import json_path
 
 
 class Found(NamedTuple):
-    """A resource with its place in the request, and the fullUrl of the entry it stood in.
+    """A resource with where it stood, and the fullUrl of its entry.
 
-    A named tuple because there are thousands in a large request.
+    `steps` lead to the resource, or to the Bundle in whose entry `position` it stood. A named
+    tuple, and a path put together only where a message needs it: a request holds thousands.
     """
 
     resource: Resource
     steps: tuple[str | int, ...]
+    position: int | None = None
     full_url: str | None = None
 
     def place(self, *more: str | int) -> str:
         """The JSON path of the resource or of something in it."""
-        steps = (*self.steps, *more)
+        steps = (*_inner(self.steps, self.position), *more)
         if steps[0] == "prefetch":
             steps = (steps[0], shown_key(str(steps[1])), *steps[2:])
         return json_path(steps)
@@ -49,12 +51,15 @@ def resources_at(value: object, steps: tuple[str | int, ...]) -> Iterator[Found]
         resource = entry.get("resource") if isinstance(entry, dict) else None
         if not isinstance(resource, dict):
             continue
-        inner = (*steps, "entry", position, "resource")
         if resource.get("resourceType") == "Bundle":
-            yield from resources_at(resource, inner)
+            yield from resources_at(resource, _inner(steps, position))
         else:
             url = entry.get("fullUrl")
-            yield Found(resource, inner, url if isinstance(url, str) else None)
+            yield Found(resource, steps, position, url if isinstance(url, str) else None)
+
+
+def _inner(steps: tuple[str | int, ...], position: int | None) -> tuple[str | int, ...]:
+    return steps if position is None else (*steps, "entry", position, "resource")
 
 
 def shown_key(key: str) -> str:

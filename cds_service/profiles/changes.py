@@ -27,7 +27,7 @@ _DROPPED = frozenset(
 )
 """What belongs to the old code or describes it, and so must not stand beside the new one."""
 
-_RESOURCE_ID = re.compile(r"[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,64}")
+_RESOURCE_ID = re.compile(r"[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,500}")
 
 
 def replaced(draft: Resource, coding: Mapping[str, str]) -> dict[str, Any] | None:

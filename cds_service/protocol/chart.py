@@ -38,12 +38,17 @@ class Unread:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """All resources of one type that were received, raw, with the state of the reading."""
+    """All resources of one type that were received, raw, with the state of the reading.
+
+    `unmatched` holds those of which it cannot be told that they are about the patient: they are
+    never data, but what they may be must not be taken for absent.
+    """
 
     resource_type: str
     state: PartState
     reason: str | None = None
     resources: tuple[Resource, ...] = ()
+    unmatched: tuple[Resource, ...] = ()
 
     @property
     def is_known(self) -> bool:

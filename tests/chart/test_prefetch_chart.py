@@ -110,8 +110,7 @@ NEXT = [{"relation": "self"}, {"relation": "next", "url": "x"}]
         ({"observations": bundle(entry=[{}], total=1)}, PARTIAL, "an entry was not readable", 0),
         ({"observations": bundle({"id": "x"})}, PARTIAL, "an entry was not readable", 0),
         ({"observations": bundle(bundle(OBS))}, PARTIAL, "an entry was not readable", 0),
-        ({"observations": bundle({"resourceType": "Observation", "id": "1"})}, PARTIAL,
-         "the subject of a resource is not known", 0),
+        ({"observations": bundle({"resourceType": "Observation", "id": "1"})}, EMPTY, None, 0),
         # other keys count where the own key tells nothing
         ({"labs": bundle(OBS)}, COMPLETE, None, 1),
         ({"labs": bundle(OBS, link=NEXT)}, PARTIAL, "paged", 1),
@@ -278,8 +277,9 @@ def test_cost_is_linear() -> None:
         return time.process_time() - started
 
     cost(100)
-    assert cost(10_000) < 1.0
-    assert min(cost(20_000) for _ in range(3)) < 4 * min(cost(10_000) for _ in range(3))
+    assert min(cost(10_000) for _ in range(3)) < 1.0
+    # Twice is the rule; a busy machine adds to it, a quadratic reader would need four times.
+    assert min(cost(20_000) for _ in range(5)) < 3.5 * min(cost(10_000) for _ in range(5))
 
 
 WORDS = [

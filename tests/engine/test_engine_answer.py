@@ -216,7 +216,7 @@ def test_whole_answer() -> None:
             "age": {"value": None, "unknown": "no birth date", "evidence": []},
         },
         "ignored": [{"resource": "Observation/(no id)", "reason": "subject-missing"}],
-        "unread": [{"data": "Observation", "reason": "the subject of a resource is not known"}],
+        "unread": [],
     }
 
 

@@ -65,6 +65,7 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
     """Reads one chart; the same chart in any order gives the same facts."""
     known = knowledge()
     reading = Reading(chart, settings, as_of, known)
+    reading.note_unmatched()
     person = read_person(reading)
     findings = read_findings(reading)
     observations = reading.observations()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
 
 from cds_service.fhir.checking import problem
+from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval
 from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
 from cds_service.protocol.chart import Chart, Ignored, Part
@@ -59,6 +60,18 @@ class Reading:
             elif "component" in observation or _has_code(concept.get("coding"), wanted):
                 found.append(observation)
         return found
+
+    def note_unmatched(self) -> None:
+        """Counts as lost what may be a relevant record of this patient without saying so."""
+        for part in self.chart.parts.values():
+            for resource in part.unmatched:
+                concept = resource.get("code") or resource.get("medicationCodeableConcept")
+                if (
+                    part.resource_type.startswith("Medication")
+                    or not isinstance(concept, dict)
+                    or self.known.memberships(self.settings.expand(codings(concept)))
+                ):
+                    self.lost.add(part.resource_type)
 
     def ignore(self, resource: Raw, reason: str) -> None:
         """Names a resource that is rightly not used, e.g. one entered in error."""

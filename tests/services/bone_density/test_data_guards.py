@@ -354,3 +354,27 @@ def test_card_shows_hostile_text_as_text() -> None:
     assert "<script>" not in text.replace("`Device/<script>", "")
     assert "\u202e" not in text
     assert "\n# x" not in text
+
+
+@pytest.mark.parametrize(
+    ("subject", "scenario"),
+    [(None, "insufficient-data"), ({"identifier": {"value": "1"}}, "insufficient-data")],
+)
+def test_result_of_nobody_known(subject: Any, scenario: str) -> None:
+    """A result whose patient cannot be told is named, not used, and not taken for absent."""
+    result = changed(LOW, subject=subject)
+    explanation = explain(request([QUS], resources=[result]))
+    assert ignored(explanation)["Observation/low"].startswith("subject-")
+    assert only_order(explanation)["scenario"] == scenario
+    with_diagnosis = explain(request([QUS], resources=[result, OSTEOPOROSIS]))
+    assert only_order(with_diagnosis)["scenario"] == "surveillance"
+    assert "No prior DXA" not in card_text(with_diagnosis)
+
+
+def test_other_resource_of_nobody_known() -> None:
+    """A record without a subject that no rule reads changes nothing but being named."""
+    cholesterol = changed(LOW, id="other", code=concept(LOINC, "2093-3"), subject=None)
+    explanation = explain(request([QUS], resources=[LOW, cholesterol]))
+    order = only_order(explanation)
+    assert (order["scenario"], order["timing"]) == ("surveillance", "on-time")
+    assert ignored(explanation) == {"Observation/other": "subject-missing"}

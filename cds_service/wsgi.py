@@ -23,6 +23,9 @@ def build() -> Flask:
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
+        # A log line names neither threads nor places in the code; not looking them up is cheaper.
+        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+        logging._srcfile = None
         services = load_services()
         registry = load(settings.clients_path, services)
     except (ConfigError, RegistryError) as error:

@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from contextlib import suppress
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NoReturn
 
 from cds_service.protocol.errors import ProtocolError
 
-_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_STEP = [1 if byte == ord("[") else -1 for byte in range(256)]
-_CHUNK = 65536
-_ONLY_NUMBERS = bytes(byte if byte in b"-+.0123456789eE" else 32 for byte in range(256))
-_LARGE_EXPONENT = re.compile(rb"[eE]\+?0*[1-9][0-9]{2}")
-_EXPONENTIAL = re.compile(rb"-?[0-9.]+[eE]\+?[0-9]+")
+_SPACED_COLON = re.compile(rb'"[ \t\r\n]+:')
 
 # A surrogate as an escape at all; then, escape by escape, whether it stands alone.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -45,43 +40,35 @@ def loads(data: bytes, *, max_depth: int = 64, max_number_length: int = 64) -> o
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise NotStrictJson(f"not UTF-8 at byte {error.start}") from None
-    structure = _without_strings(data)
-    _check_numbers(structure, max_number_length)
-    try:
-        document: object = _DECODER.decode(text)
-    except RecursionError:
-        raise NotStrictJson(f"nested deeper than {max_depth} levels") from None
-    except json.JSONDecodeError as error:
-        what = error.msg.removesuffix(" at").removesuffix(" starting")
-        raise NotStrictJson(f"{what} at line {error.lineno}, column {error.colno}") from None
-    except ValueError:  # not reached while the checks before hold
-        raise NotStrictJson("a number is too long") from None
+    document = _decode(_decoder(max_number_length, None), text, max_depth)
     depth, names = _depth_and_names(document)
     if depth > max_depth:
         raise NotStrictJson(f"nested deeper than {max_depth} levels")
-    if names != structure.count(b":"):
-        _NAMING_DECODER.decode(text)
+    if names != data.count(b'":') or _SPACED_COLON.search(data):
+        # There may be duplicates: only looking at every object tells.
+        _decode(_decoder(max_number_length, _object), text, max_depth)
     if _SURROGATE.search(text):
         _refuse_lone_surrogates(text)
     return document
 
 
-def _without_strings(data: bytes) -> bytes:
-    """Everything between the strings: structure, numbers, names of constants.
-
-    Without the escapes of backslash and quotation mark, every other piece between quotation marks
-    is a string.
-    """
-    if b"\\" in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return b"".join(data.split(b'"')[::2])
+def _decode(decoder: json.JSONDecoder, text: str, max_depth: int) -> object:
+    try:
+        document: object = decoder.decode(text)
+    except json.JSONDecodeError as error:
+        what = error.msg.removesuffix(" at").removesuffix(" starting")
+        raise NotStrictJson(f"{what} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise NotStrictJson(f"nested deeper than {max_depth} levels") from None
+    return document
 
 
 def _depth_and_names(document: object) -> tuple[int, int]:
     """How deep arrays and objects nest, and how many members all objects have together.
 
-    One walk, level by level. A document with fewer members than its text has colons outside of
-    strings has lost some: a reader keeps one of two members with the same name.
+    One walk, level by level. Every member needs a quotation mark and a colon in the text (with
+    blanks between them looked at apart). Where a document has as many members as that stands in
+    its text, none was lost: a reader keeps only one of two members with the same name.
     """
     depth, names = 0, 0
     level = [document]
@@ -97,18 +84,6 @@ def _depth_and_names(document: object) -> tuple[int, int]:
         depth += is_deeper
         level = below
     return depth, names
-
-
-def _check_numbers(structure: bytes, max_number_length: int) -> None:
-    # Whatever is no part of a number becomes a space: the longest piece bounds every number.
-    if max(map(len, structure.translate(_ONLY_NUMBERS).split()), default=0) > max_number_length:
-        raise NotStrictJson(f"a number is longer than {max_number_length} characters")
-    if not _LARGE_EXPONENT.search(structure):
-        return
-    for number in _EXPONENTIAL.findall(structure):
-        with suppress(ValueError):  # no number at all: the parser says where
-            if math.isinf(float(number)):
-                raise NotStrictJson("a number is too large")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,9 +103,25 @@ def _refuse_constant(name: str) -> NoReturn:
     raise NotStrictJson(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-_NAMING_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
-"""Slower, and only used to name the property that is there twice."""
+@cache
+def _decoder(max_number_length: int, objects: Callable[..., Any] | None) -> json.JSONDecoder:
+    def checked(number: str) -> str:
+        if len(number) > max_number_length:
+            raise NotStrictJson(f"a number is longer than {max_number_length} characters")
+        return number
+
+    def real(number: str) -> float:
+        value = float(checked(number))
+        if math.isinf(value):
+            raise NotStrictJson("a number is too large")
+        return value
+
+    return json.JSONDecoder(
+        object_pairs_hook=objects,
+        parse_constant=_refuse_constant,
+        parse_int=lambda number: int(checked(number)),
+        parse_float=real,
+    )
 
 
 def _refuse_lone_surrogates(text: str) -> None:

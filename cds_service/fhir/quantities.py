@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Unit(StrEnum):
@@ -98,19 +100,34 @@ def read_quantity(quantity: object) -> Measured | Unreadable:
     comparator = quantity.get("comparator")
     if comparator is not None and comparator not in ("<", "<=", ">", ">="):
         return Unreadable("comparator-unknown")
-    spellings = [
-        text.strip().casefold()
-        for key in ("unit", "code")
-        if isinstance(text := quantity.get(key), str) and text.strip()
-    ]
-    found = [_SPELLINGS.get(text) for text in spellings]
+    unit = _unit(_spelling(quantity, "unit"), _spelling(quantity, "code"))
+    if isinstance(unit, str):
+        return Unreadable(unit)
+    return Measured(value if unit.factor == 1 else value * unit.factor, unit.unit, comparator)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    unit: Unit | None
+    factor: Decimal
+
+
+def _spelling(quantity: Mapping[str, object], name: str) -> str | None:
+    text = quantity.get(name)
+    return text if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=1024)
+def _unit(*spellings: str | None) -> _Scaled | str:
+    """The unit that unit text and code agree on, or the reason why there is none."""
+    texts = [text.strip().casefold() for text in spellings if text and text.strip()]
+    found = [_SPELLINGS.get(text) for text in texts]
     if any(entry is None for entry in found):
-        return Unreadable("unit-unknown")
+        return "unit-unknown"
     known = {entry for entry in found if entry is not None}
     specific = {entry for entry in known if entry[0] is not Unit.SCORE} or known
     if len(specific) > 1:
-        return Unreadable("unit-and-code-disagree")
+        return "unit-and-code-disagree"
     if not specific:
-        return Measured(value, None, comparator)
-    unit, factor = specific.pop()
-    return Measured(value * factor, unit, comparator)
+        return _Scaled(None, Decimal(1))
+    return _Scaled(*specific.pop())

@@ -8,6 +8,7 @@ from typing import Any
 
 from cds_service.protocol.chart import Resource
 from cds_service.protocol.errors import InvalidRequest, Problem
+from cds_service.protocol.everyday import is_everyday
 from cds_service.protocol.validation import has_schema, problems
 
 
@@ -31,6 +32,14 @@ class HookRequest:
     extension: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
+_ORDER_HOOKS = frozenset({"request-order-select", "request-order-sign"})
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """The strings of a list; other hooks than order-select may hold anything under the name."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
 def read_request(body: object, hooks: tuple[str, ...]) -> HookRequest:
     """A request for a service that offers these hooks; raises InvalidRequest with every problem.
 
@@ -40,7 +49,10 @@ def read_request(body: object, hooks: tuple[str, ...]) -> HookRequest:
     hook = body.get("hook") if isinstance(body, dict) else None
     is_offered = isinstance(hook, str) and hook in hooks
     schema = f"request-{hook}"
-    found = problems(schema if is_offered and has_schema(schema) else "request", body)
+    if is_offered and schema in _ORDER_HOOKS and is_everyday(body, hook or ""):
+        found: tuple[Problem, ...] = ()
+    else:
+        found = problems(schema if is_offered and has_schema(schema) else "request", body)
     if isinstance(hook, str) and hook and not is_offered:
         offered = ", ".join(hooks)
         found = (
@@ -57,7 +69,7 @@ def read_request(body: object, hooks: tuple[str, ...]) -> HookRequest:
         user_id=context["userId"],
         fhir_server=body.get("fhirServer"),
         fhir_authorization=body.get("fhirAuthorization"),
-        selections=tuple(context.get("selections", ())),
+        selections=_texts(context.get("selections")),
         draft_orders=context.get("draftOrders", {}),
         prefetch=body.get("prefetch", {}),
         extension=body.get("extension", {}),

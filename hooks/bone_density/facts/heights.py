@@ -12,7 +12,7 @@ from cds_service.fhir.quantities import Measured, Unit, read_quantity
 from cds_service.fhir.resources import Raw, name_of, status_of
 from hooks.bone_density.facts.measurements import FINAL
 from hooks.bone_density.facts.patient import Person
-from hooks.bone_density.facts.reading import Reading
+from hooks.bone_density.facts.reading import Reading, has_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,12 @@ def read_height_loss(
 
 
 def _height(observation: Raw, reading: Reading, person: Person) -> _Height | None:
-    coded = reading.settings.expand(codings(observation.get("code")))
+    concept = observation["code"]
+    if not (
+        reading.settings.local_codes or has_code(concept.get("coding"), reading.known.height_codes)
+    ):
+        return None
+    coded = reading.settings.expand(codings(concept))
     if "body-height" not in reading.known.memberships(coded):
         return None
     if status_of(observation) not in FINAL:

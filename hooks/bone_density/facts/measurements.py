@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_event
@@ -110,8 +111,11 @@ def read_measurements(reading: Reading, observations: Iterable[Raw]) -> Measurem
 
 def _parts(observation: Raw, reading: Reading) -> Iterator[tuple[Raw, set[_Meaning]]]:
     """The Observation itself and its components, as far as they are bone density results."""
+    elements = [observation]
     components = observation.get("component")
-    for element in (observation, *(components if isinstance(components, list) else ())):
+    if isinstance(components, list):
+        elements += components
+    for element in elements:
         if isinstance(element, dict):
             meanings = _meanings(reading.settings.expand(codings(element.get("code"))), reading)
             if meanings:
@@ -120,13 +124,16 @@ def _parts(observation: Raw, reading: Reading) -> Iterator[tuple[Raw, set[_Meani
 
 def _meanings(coded: tuple[CodedValue, ...], reading: Reading) -> set[_Meaning]:
     return {
-        _Meaning(
-            KIND_SETS[set_id], Site(concept.attributes["site"]), concept.attributes.get("side")
-        )
+        _meaning(set_id, concept.attributes["site"], concept.attributes.get("side"))
         for coding in coded
         for set_id, concept in reading.known.memberships((coding,)).items()
         if set_id in KIND_SETS
     }
+
+
+@lru_cache(maxsize=256)
+def _meaning(set_id: str, site: str, side: str | None) -> _Meaning:
+    return _Meaning(KIND_SETS[set_id], Site(site), side)
 
 
 def _is_final(observation: Raw, reading: Reading, unusable: dict[str, str]) -> bool:
@@ -189,6 +196,8 @@ def _read(
 
 def _one_meaning(meanings: set[_Meaning]) -> _Meaning | None:
     """The meaning several codes agree on: same kind and site, sides not contradictory."""
+    if len(meanings) == 1:
+        return next(iter(meanings))
     if len({(meaning.kind, meaning.site) for meaning in meanings}) > 1:
         return None
     sides = {meaning.side for meaning in meanings if meaning.side}

@@ -57,7 +57,7 @@ class Reading:
             concept = observation.get("code")
             if not isinstance(concept, dict):
                 self.lose(observation, "code not readable")
-            elif "component" in observation or _has_code(concept.get("coding"), wanted):
+            elif "component" in observation or has_code(concept.get("coding"), wanted):
                 found.append(observation)
         return found
 
@@ -116,7 +116,7 @@ class Reading:
         )
 
 
-def _has_code(listed: object, wanted: Set[str]) -> bool:
+def has_code(listed: object, wanted: Set[str]) -> bool:
     """Whether one of the codings carries a wanted code, whatever its system."""
     if not isinstance(listed, list):
         return False

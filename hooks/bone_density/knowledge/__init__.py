@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -76,8 +76,8 @@ class Knowledge:
     edition: str
     sources: Mapping[str, Source]
     observation_codes: frozenset[str]
-    _index: Mapping[tuple[str, str], tuple[tuple[str, Concept], ...]]
-    _subtrees: Mapping[tuple[str, str], tuple[tuple[str, Concept], ...]]
+    height_codes: frozenset[str]
+    _look_up: Callable[[str, str], Mapping[str, Concept]]
 
     def number(self, key: str) -> Decimal:
         """The value of a threshold."""
@@ -91,20 +91,13 @@ class Knowledge:
         """The published rating of a study in a variant of the current edition, if there is one."""
         return self.ratings.get((variant, study))
 
-    def memberships(self, codings: Iterable[CodedValue]) -> dict[str, Concept]:
+    def memberships(self, codings: Iterable[CodedValue]) -> Mapping[str, Concept]:
         """The value sets that contain one of the codings, each with the matching entry."""
-        found: dict[str, Concept] = {}
+        found: Mapping[str, Concept] = {}
         for coding in codings:
-            if coding.system is None:
-                continue
-            for set_id, concept in self._index.get((coding.system, coding.code), ()):
-                found.setdefault(set_id, concept)
-            if coding.system == _SUBTREE_SYSTEM:
-                for length in range(1, len(coding.code) + 1):
-                    root = self._subtrees.get((coding.system, coding.code[:length]))
-                    if root and (length != 3 or coding.code[3:4] in ("", ".")):
-                        for set_id, concept in root:
-                            found.setdefault(set_id, concept)
+            if coding.system is not None:
+                more = self._look_up(coding.system, coding.code)
+                found = {**more, **found} if found else more
         return found
 
 
@@ -134,7 +127,6 @@ def knowledge() -> Knowledge:
     ratings_file = _toml("ratings.toml")
     ratings = [Rating(**item) for item in ratings_file["ratings"]]
     current = [item for item in ratings if item.edition == ratings_file["current"]]
-    index, subtrees = _indexes(value_sets.values())
     found = Knowledge(
         value_sets=value_sets,
         thresholds=_thresholds(_toml("thresholds.toml")["thresholds"]),
@@ -148,8 +140,8 @@ def knowledge() -> Knowledge:
             for set_id in ("t-score", "z-score", "areal-bmd", "body-height")
             for concept in value_sets[set_id].concepts()
         ),
-        _index=index,
-        _subtrees=subtrees,
+        height_codes=frozenset(item.code for item in value_sets["body-height"].concepts()),
+        _look_up=_look_up(*_indexes(value_sets.values())),
     )
     _check_sources(found)
     return found
@@ -182,6 +174,23 @@ def _indexes(value_sets: Iterable[ValueSet]) -> tuple[_Index, _Index]:
             key = (concept.system, concept.code)
             target[key] = (*target.get(key, ()), (value_set.id, concept))
     return listed, subtrees
+
+
+def _look_up(listed: _Index, subtrees: _Index) -> Callable[[str, str], Mapping[str, Concept]]:
+    """Code → value sets, remembered: charts repeat a few hundred codes for ever."""
+
+    @lru_cache(maxsize=8192)
+    def look_up(system: str, code: str) -> Mapping[str, Concept]:
+        found = dict(listed.get((system, code), ()))
+        if system == _SUBTREE_SYSTEM:
+            for length in range(1, len(code) + 1):
+                root = subtrees.get((system, code[:length]))
+                if root and (length != 3 or code[3:4] in ("", ".")):
+                    for set_id, concept in root:
+                        found.setdefault(set_id, concept)
+        return found
+
+    return look_up
 
 
 def _check_sources(found: Knowledge) -> None:

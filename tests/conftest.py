@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -28,6 +29,11 @@ for _name in [name for name in os.environ if name.startswith("CDS_") or name == 
     del os.environ[_name]
 
 AS_OF = date(2026, 11, 23)
+
+# The same examples every time where a change is judged; new ones on every developer's machine.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

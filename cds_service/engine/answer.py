@@ -26,7 +26,7 @@ class Answer:
 
     @property
     def explanation(self) -> dict[str, Any]:
-        """The reasoning as JSON (design section 3), the response included."""
+        """The reasoning as JSON, the response included."""
         return self.explain()
 
 

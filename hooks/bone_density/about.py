@@ -21,7 +21,7 @@ NEVER_SAID = (
     "anything about coverage, or codes and identifiers of appropriate use programmes",
     "that the chart is complete",
 )
-"""Source: the decision specification, 7.7."""
+"""The claims that no card makes; a test searches every card for them."""
 
 _NOT_USED = "not used"
 
@@ -103,7 +103,7 @@ def _ratings(known: Knowledge) -> list[dict[str, str]]:
 def source_attributes(known: Knowledge) -> list[dict[str, str]]:
     """The 13 source attributes of an evidence-based decision support intervention (HTI-1).
 
-    Source: 45 CFR 170.315(b)(11)(iv)(A), names as listed in the clinical specification, section 8.
+    Source: 45 CFR 170.315(b)(11)(iv)(A).
     """
     citation = "; ".join(
         item.title for key, item in known.sources.items() if key.startswith(("acr-2022", "gighz"))

@@ -12,7 +12,7 @@ from cds_service.protocol.advice import Coding
 from hooks.bone_density.words import Site, Study
 
 EXTRA_ORDERABLES = ("labs", "mri-lumbar-spine", "radiograph-spine")
-"""Orders that are only words on a card unless the client maps them (design decision 9)."""
+"""Orders that are only words on a card unless the client maps them."""
 
 _CODE = {"type": "string", "minLength": 1}
 

@@ -28,7 +28,7 @@ AXIAL_DXA = frozenset({Study.DXA_SPINE_HIP, Study.DXA_SPINE_HIP_VFA})
 """Studies that measure spine and hip(s) by DXA."""
 
 TIMED = AXIAL_DXA | {Study.DXA_UNSPECIFIED}
-"""Studies for which a repeat may be too early (design decision 2)."""
+"""Studies for which a repeat may be too early."""
 
 
 class Scenario(StrEnum):
@@ -104,7 +104,7 @@ SPINE_SITES = frozenset({Site.LUMBAR_SPINE, Site.SPINE})
 HIP_SITES = frozenset({Site.HIP, Site.TOTAL_HIP, Site.FEMORAL_NECK, Site.FEMUR})
 CENTRAL_SITES = SPINE_SITES | HIP_SITES
 USABLE_SITES = CENTRAL_SITES | {Site.FOREARM}
-"""Sites whose T-score can establish low BMD (criteria 7.1)."""
+"""Sites whose T-score can establish low BMD."""
 
 
 class Kind(StrEnum):

@@ -22,7 +22,7 @@ FORBIDDEN = (
     r"\b(alarm|emergency)\b",
     r"approved|certified|endorsed",
 )
-"""What no card ever says (criteria 7.7), as regular expressions."""
+"""What no card ever says, as regular expressions."""
 
 
 def forbidden_claims(text: str) -> list[str]:

@@ -108,7 +108,7 @@ def _no_reminder(
     drafted: frozenset[Study],
     is_reminded: bool,
 ) -> str | None:
-    """Why a treatment order is not accompanied by a reminder, or None (design decision 10)."""
+    """Why a treatment order is not accompanied by a reminder, or None."""
     if not settings.remind_with_treatment:
         return "reminder-switched-off"
     if situation.scenario in (Scenario.DECEASED, Scenario.PREGNANCY, Scenario.RED_FLAG):

@@ -57,7 +57,7 @@ class Rated:
 
 
 def rate(study: Study, situation: Situation, known: Knowledge) -> Rated:
-    """The rating of one ordered study in one situation (design section 3, ratingStatus)."""
+    """The rating of one ordered study in one situation."""
     if study is Study.OSTEOPOROSIS_DRUG:
         return Rated(RatingStatus.OUT_OF_SCOPE)
     if situation.scenario in VARIANTS:

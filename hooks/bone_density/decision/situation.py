@@ -1,6 +1,6 @@
 """Facts → the clinical situation: one small function per rule, in the order of the decision table.
 
-Source: the decision specification (criteria.md 7.2) under the design decisions of section 5.
+The decisions behind the rules: docs/clinical-decisions.md.
 """
 
 from __future__ import annotations
@@ -69,14 +69,14 @@ def _references(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 
 def deceased(facts: Facts) -> Verdict | None:
-    """A deceased patient: silence (design decision 13)."""
+    """A deceased patient: silence."""
     return (
         _certain(Scenario.DECEASED, (facts.person.reference,)) if facts.person.is_deceased else None
     )
 
 
 def red_flag_cord(facts: Facts) -> Verdict | None:
-    """New cauda equina syndrome or cord compression (design decision 6)."""
+    """New cauda equina syndrome or cord compression."""
     found = tuple(item for item in facts.findings.active("cord-or-cauda-equina") if item.is_new)
     return _certain(Scenario.RED_FLAG, _references(found)) if found else None
 

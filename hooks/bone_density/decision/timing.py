@@ -42,7 +42,7 @@ class When:
 
 
 def read_timing(facts: Facts) -> When:
-    """The timing band of the patient, whatever the study (design decisions 2 and 3)."""
+    """The timing band of the patient, whatever the study."""
     reasons, evidence = _reasons(facts)
     last = facts.scans.last_central
     if last is None:

@@ -29,7 +29,7 @@ def read_belonging(person: Person, findings: Findings, known: Knowledge) -> Belo
     """Which variants sex, age and menopausal status leave open.
 
     Explicit postmenopausal status comes before explicit premenopausal status, and both before age
-    (criteria 7.1, design decision 4).
+    (docs/clinical-decisions.md, 4).
     """
     status, evidence = _recorded(findings)
     gaps: list[str] = []

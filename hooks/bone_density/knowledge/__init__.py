@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from cds_service.fhir.codings import CodedValue
@@ -107,7 +108,11 @@ _SUBTREE_SYSTEM = "http://hl7.org/fhir/sid/icd-10-cm"
 @cache
 def knowledge() -> Knowledge:
     """The shipped knowledge, read once per process."""
-    root = files(__name__)
+    return load(files(__name__))
+
+
+def load(root: Traversable) -> Knowledge:
+    """The knowledge of one folder; KnowledgeError when it contradicts itself."""
     value_sets = {}
     for entry in sorted((root / "valuesets").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".json"):
@@ -122,14 +127,14 @@ def knowledge() -> Knowledge:
             url=item.get("url"),
             retrieved=str(item["retrieved"]),
         )
-        for key, item in _toml("sources.toml").items()
+        for key, item in _toml(root, "sources.toml").items()
     }
-    ratings_file = _toml("ratings.toml")
+    ratings_file = _toml(root, "ratings.toml")
     ratings = [Rating(**item) for item in ratings_file["ratings"]]
     current = [item for item in ratings if item.edition == ratings_file["current"]]
     found = Knowledge(
         value_sets=value_sets,
-        thresholds=_thresholds(_toml("thresholds.toml")["thresholds"]),
+        thresholds=_thresholds(_toml(root, "thresholds.toml")["thresholds"]),
         ratings={(item.variant, item.study): item for item in current},
         past_ratings=tuple(item for item in ratings if item not in current),
         variants=ratings_file["variants"],
@@ -147,8 +152,8 @@ def knowledge() -> Knowledge:
     return found
 
 
-def _toml(name: str) -> dict[str, Any]:
-    return tomllib.loads((files(__name__) / name).read_text("utf-8"))
+def _toml(root: Traversable, name: str) -> dict[str, Any]:
+    return tomllib.loads((root / name).read_text("utf-8"))
 
 
 def _thresholds(items: list[dict[str, Any]]) -> dict[str, Threshold]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from cds_service.fhir.codings import LOINC, CodedValue, canonical_system
 from cds_service.protocol.advice import Coding
+from hooks.bone_density.knowledge import knowledge
 from hooks.bone_density.words import Site, Study
 
 EXTRA_ORDERABLES = ("labs", "mri-lumbar-spine", "radiograph-spine")
@@ -158,13 +159,22 @@ def orderables(settings: Settings) -> Mapping[str, Coding]:
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
-    """What a reader of the file should know although it is valid: meanings nobody reads."""
-    found = []
+    """What a reader of the file should know although it is valid: meanings that nobody reads."""
+    known = knowledge()
+    found = [
+        f"local_codes: {code} means {meaning}, which no rule reads"
+        for (_, code), meaning in settings.local_codes.items()
+        if not is_study(meaning) and not known.memberships([CodedValue(LOINC, meaning)])
+    ]
+    found += [
+        f"local_codes: {code} is known without a mapping as well; its own meaning is read too"
+        for (system, code), _ in settings.local_codes.items()
+        if known.memberships([CodedValue(system, code)])
+    ]
     offered = (Study.DXA_SPINE_HIP, Study.DXA_SPINE_HIP_VFA, Study.DXA_FOREARM)
-    for study in offered:
-        if study.value not in settings.orderables:
-            found.append(
-                f"orderables: {study.value} is not mapped; "
-                "it is offered only beside CPT-coded drafts"
-            )
+    found += [
+        f"orderables: {study.value} is not mapped; it is offered only beside CPT-coded drafts"
+        for study in offered
+        if study.value not in settings.orderables
+    ]
     return tuple(found)

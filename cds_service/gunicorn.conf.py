@@ -23,7 +23,7 @@ preload_app = True
 # The admin socket would lie in the home directory, shared by all instances of a user.
 control_socket_disable = True
 # Heartbeat files on a disk can block a worker; memory cannot.
-if os.path.isdir("/dev/shm"):  # noqa: S108 - a folder of the system, gunicorn makes its own files
+if os.access("/dev/shm", os.W_OK):  # noqa: S108 - a folder of the system, gunicorn makes its own files
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 timeout = 30  # seconds without a heartbeat until a worker is replaced

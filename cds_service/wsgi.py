@@ -23,8 +23,8 @@ def build() -> Flask:
             stream=sys.stderr,
             format="%(asctime)s %(levelname)s %(name)s %(message)s",
         )
-        # A log line names neither threads nor places in the code; not looking them up is cheaper.
-        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+        # A log line names no thread and no place in the code; not looking them up is cheaper.
+        logging.logThreads = logging.logMultiprocessing = False
         logging._srcfile = None
         services = load_services()
         registry = load(settings.clients_path, services)

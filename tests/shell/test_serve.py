@@ -86,8 +86,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         time.sleep(0.05)
     yield server
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
+    assert "Traceback" not in output
+    assert "call service=" in output
     assert list(folder.iterdir()) == []
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cds_service.chart.prefetch_value import PrefetchValue, read_value
 from cds_service.chart.references import PatientReferences, Subject
-from cds_service.chart.walk import Found, listed, resources_of
+from cds_service.chart.walk import DRAFTS, Found, listed, resources_at
 from cds_service.protocol.chart import Resource
 from cds_service.protocol.errors import WrongPatient
 from cds_service.protocol.request import HookRequest
@@ -51,10 +52,12 @@ class SubjectCheck:
     """What the gate let through: nothing of another patient.
 
     `unmatched` says by `id()` of a resource why it cannot be told whose it is; it must not be
-    used. The check is valid as long as the request that was checked.
+    used. `values` is what was read of each prefetch key on the way. The check is valid as long as
+    the request that was checked.
     """
 
     unmatched: Mapping[int, str] = field(default_factory=dict)
+    values: Mapping[str, PrefetchValue] = field(default_factory=dict)
 
 
 def check_subjects(request: HookRequest) -> SubjectCheck:
@@ -63,24 +66,20 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
     Looked at: prefetch, draft orders, contained resources, Patient resources by their id, and the
     patient of `fhirAuthorization`.
     """
-    everything = list(resources_of(request))
+    values = {key: read_value(value) for key, value in request.prefetch.items()}
     references = PatientReferences(
         request.patient_id,
         request.fhir_server,
         {
             found.full_url: found.resource["id"] == request.patient_id
-            for found in everything
-            if found.full_url
-            and found.resource.get("resourceType") == "Patient"
-            and isinstance(found.resource.get("id"), str)
+            for found in _patients(request, values)
+            if found.full_url and isinstance(found.resource.get("id"), str)
         },
     )
     wrong = [*_wrong_launch(request, references)]
     unmatched: dict[int, str] = {}
-    for found in everything:
+    for found in _to_look_at(request, values, references):
         resource = found.resource
-        if _is_plainly_matched(resource, references):
-            continue
         kind = resource.get("resourceType")
         subjects = _subjects(resource, references)
         if Subject.OTHER in subjects or "contained" in resource or kind == "Patient":
@@ -92,7 +91,37 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
                 unmatched[id(resource)] = SUBJECT_NOT_RESOLVABLE
     if wrong:
         raise WrongPatient(tuple(wrong[:_MAX_PLACES]))
-    return SubjectCheck(unmatched)
+    return SubjectCheck(unmatched, values)
+
+
+def _patients(request: HookRequest, values: Mapping[str, PrefetchValue]) -> Iterator[Found]:
+    """Every Patient that came, with the fullUrl of its entry."""
+    for key, value in values.items():
+        if value.is_odd:
+            yield from _of_type("Patient", resources_at(request.prefetch[key], ("prefetch", key)))
+        else:
+            for item in value.received:
+                if item.resource_type == "Patient":
+                    yield item.found(key)
+    yield from _of_type("Patient", resources_at(request.draft_orders, DRAFTS))
+
+
+def _of_type(resource_type: str, found: Iterable[Found]) -> Iterator[Found]:
+    return (item for item in found if item.resource.get("resourceType") == resource_type)
+
+
+def _to_look_at(
+    request: HookRequest, values: Mapping[str, PrefetchValue], references: PatientReferences
+) -> Iterator[Found]:
+    """Every resource but the ordinary ones, whose one subject is the patient of the call."""
+    for key, value in values.items():
+        if value.is_odd:  # Bundles in Bundles and the like: everything in it, however deep
+            yield from resources_at(request.prefetch[key], ("prefetch", key))
+            continue
+        for item in value.received:
+            if not _is_plainly_matched(item.resource, references):
+                yield item.found(key)
+    yield from resources_at(request.draft_orders, DRAFTS)
 
 
 _UNUSUAL = frozenset({"patient", "beneficiary", "for", "contained"})

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from cds_service.chart.newest import identity, keep_newest
 from cds_service.chart.patient_gate import SubjectCheck
 from cds_service.chart.patient_part import patient_part
-from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue, read_value
-from cds_service.chart.walk import resources_at, shown_key
+from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue
+from cds_service.chart.walk import DRAFTS, resources_at, shown_key
 from cds_service.fhir.resources import name_of
 from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
 from cds_service.protocol.request import HookRequest
@@ -48,12 +48,12 @@ class _Reading:
     request: HookRequest
     items: tuple[PrefetchItem, ...]
     check: SubjectCheck
-    values: dict[str, PrefetchValue] = field(init=False)
+    values: Mapping[str, PrefetchValue] = field(init=False)
     by_type: dict[str, dict[Hashable, Resource]] = field(init=False, default_factory=dict)
     unmatched: dict[str, list[Resource]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.values = {key: read_value(value) for key, value in self.request.prefetch.items()}
+        self.values = self.check.values
         unmatched = self.check.unmatched
         for value in self.values.values():
             for item in value.received:
@@ -186,7 +186,7 @@ def _index(reading: _Reading) -> dict[str, Resource]:
             url = item.full_url
             if isinstance(url, str) and url and id(item.resource) not in unmatched:
                 keep_newest(related, url, item.resource)
-    for found in resources_at(reading.request.draft_orders, ("context", "draftOrders")):
+    for found in resources_at(reading.request.draft_orders, DRAFTS):
         if id(found.resource) not in unmatched:
             key = identity(found.resource)
             if isinstance(key, str):

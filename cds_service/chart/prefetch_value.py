@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cds_service.chart.walk import listed
+from cds_service.chart.walk import Found, listed
 from cds_service.protocol.chart import PartState, Resource
 
 NOT_FHIR = "not a FHIR resource"
@@ -28,6 +28,12 @@ class Received(NamedTuple):
     resource_type: str
     full_url: object = None
     is_match: bool = True
+    position: int | None = None
+
+    def found(self, key: str) -> Found:
+        """The resource with its place in the request."""
+        url = self.full_url if isinstance(self.full_url, str) else None
+        return Found(self.resource, ("prefetch", key), self.position, url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,11 @@ class PrefetchValue:
     reason: str | None = None
     received: tuple[Received, ...] = ()
     broken: tuple[int, ...] = ()
+
+    @property
+    def is_odd(self) -> bool:
+        """Whether more may be in the value than what was received from it."""
+        return bool(self.broken) or not self.received
 
     def holds(self, resource_type: str) -> bool:
         """Whether a resource of this type came, as a match or along with one."""
@@ -89,7 +100,7 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
         else:
             is_match = "search" not in entry or _mode(entry) in (None, "match")
             matches += is_match
-            received.append(Received(resource, kind, entry.get("fullUrl"), is_match))
+            received.append(Received(resource, kind, entry.get("fullUrl"), is_match, position - 1))
     if failure and not received:
         return PrefetchValue(PartState.UNREAD, failure, (), tuple(broken))
     reason = _shortfall(bundle, matches) or failure

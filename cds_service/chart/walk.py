@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from cds_service.protocol.chart import Resource
-from cds_service.protocol.request import HookRequest
 from cds_service.protocol.validation import json_path
+
+DRAFTS = ("context", "draftOrders")
+"""Where the draft orders stand."""
 
 
 class Found(NamedTuple):
@@ -28,16 +30,6 @@ class Found(NamedTuple):
         if steps[0] == "prefetch":
             steps = (steps[0], shown_key(str(steps[1])), *steps[2:])
         return json_path(steps)
-
-
-def resources_of(request: HookRequest) -> Iterator[Found]:
-    """Every resource of prefetch and draft orders: single ones, entries, Bundles in Bundles.
-
-    Contained resources are not among them; they are part of the resource that contains them.
-    """
-    for key, value in request.prefetch.items():
-        yield from resources_at(value, ("prefetch", key))
-    yield from resources_at(request.draft_orders, ("context", "draftOrders"))
 
 
 def resources_at(value: object, steps: tuple[str | int, ...]) -> Iterator[Found]:

@@ -4,72 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cds_service.fhir.dates import add_months
 from cds_service.protocol.advice import Reason
 from hooks.bone_density.advice.history import months
-from hooks.bone_density.advice.labels import GAPS, RATINGS, STUDIES, VFA_REASONS
+from hooks.bone_density.advice.labels import GAPS
 from hooks.bone_density.advice.modifier_reasons import modifier_reasons
+from hooks.bone_density.advice.rating_reasons import YOUNGER, rating_reasons
+from hooks.bone_density.advice.timing_reasons import timing_reasons
 from hooks.bone_density.advice.trend_reasons import trend_reasons
 from hooks.bone_density.decision import Decision
-from hooks.bone_density.decision.timing import EarlyReason
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.words import (
-    TIMED,
-    Modifier,
     RatingStatus,
     RatingWord,
     Scenario,
     Study,
-    Timing,
 )
-
-FOLLOW_UP, YOUNGER = "acr-2022-follow-up", "acr-2022-younger-follow-up"
-
-_RATED_TEXTS = {
-    Study.DXA_SPINE_HIP: "DXA of lumbar spine and hip(s) is usually appropriate for follow-up of "
-    "established low bone mineral density (dose below 0.1 mSv).",
-    Study.DXA_SPINE_HIP_VFA: "DXA of lumbar spine and hip(s) is usually appropriate for follow-up "
-    "of established low bone mineral density; VFA is an optional addition.",
-    Study.DXA_FOREARM: "DXA of the forearm may be appropriate, mainly as another site when spine "
-    "or hips cannot be used.",
-    Study.TBS: "TBS of the lumbar spine may be appropriate. It needs a spine DXA image and mainly "
-    "refines the baseline fracture risk; its role in follow-up is still evolving.",
-    Study.QCT: "QCT of spine or hip may be appropriate: volumetric, 1-10 mSv, and less precise "
-    "than DXA.",
-    Study.QUS: "Ultrasound of the heel (QUS) is usually not appropriate for follow-up: it has no "
-    "radiation, but it lacks the precision to follow BMD and cannot give a WHO diagnosis.",
-    Study.VFA: "VFA alone is usually not appropriate for BMD surveillance: it does not measure "
-    "BMD. It can be added to DXA when a vertebral fracture is suspected.",
-}
-_RATED_CODES = {
-    Study.DXA_SPINE_HIP: "dxa-usually-appropriate",
-    Study.DXA_SPINE_HIP_VFA: "dxa-usually-appropriate",
-    Study.DXA_FOREARM: "forearm-may-be-appropriate",
-    Study.TBS: "tbs-may-be-appropriate",
-    Study.QCT: "qct-may-be-appropriate",
-    Study.QUS: "qus-not-precise-enough",
-    Study.VFA: "vfa-alone-does-not-measure-bmd",
-}
-_EARLY_TEXTS = {
-    EarlyReason.NEW_THERAPY: (
-        "Therapy was started or changed: a DXA about 1 year after starting new therapy can be "
-        "warranted.",
-        "iscd-2023-adult",
-    ),
-    EarlyReason.GLUCOCORTICOID: (
-        "A systemic glucocorticoid for 3 months or longer is a documented reason for earlier "
-        "testing.",
-        "iscd-2023-adult",
-    ),
-    EarlyReason.BONE_LOSS_DRUG: (
-        "A drug that accelerates bone loss is a documented reason for earlier testing.",
-        "gighz-surveillance",
-    ),
-    EarlyReason.FALL_BEYOND_LSC: (
-        "A fall beyond the facility LSC is a documented reason for earlier testing.",
-        "gighz-surveillance",
-    ),
-}
 
 
 def reasons_for(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
@@ -79,15 +28,17 @@ def reasons_for(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
         return tuple(_red_flag(decision))
     if scenario is Scenario.PREGNANCY:
         return tuple(_pregnancy(decision))
+    if decision.study is Study.OSTEOPOROSIS_DRUG and decision.indicator is not None:
+        return tuple(_reminder(decision, facts))
     if scenario in (Scenario.DECEASED, Scenario.INITIAL):
         return tuple(_silent(decision))
     if decision.study is Study.OSTEOPOROSIS_DRUG:
-        return tuple(_reminder(decision, facts)) if decision.indicator else ()
+        return ()
     return (
         *_gaps(decision, facts),
-        *_rating(decision, facts),
+        *rating_reasons(decision, facts),
         *_scenario(decision, facts),
-        *_timing(decision, facts),
+        *timing_reasons(decision, facts),
         *modifier_reasons(decision, facts),
         *trend_reasons(decision, facts),
     )
@@ -181,144 +132,6 @@ def _scenario(decision: Decision, facts: Facts) -> Iterator[Reason]:
             "menopausal-status-from-age",
             "No menopausal status is recorded; counted as postmenopausal by age (55 or over).",
             "project-choice",
-        )
-
-
-def _rating(decision: Decision, facts: Facts) -> Iterator[Reason]:
-    rated, study = decision.rated, decision.study
-    source = rated.source or "project-choice"
-    evidence = facts.low_bmd.evidence
-    if rated.status is RatingStatus.RATED:
-        if decision.situation.scenario is Scenario.YOUNGER and study not in (
-            Study.DXA_SPINE_HIP,
-            Study.DXA_SPINE_HIP_VFA,
-        ):
-            word = RATINGS[rated.rating or ""]
-            label = STUDIES[study]
-            text = f"{label[0].upper()}{label[1:]}: {word} in this scenario."
-            yield Reason(f"{study.value}-{rated.rating}", text, source, evidence)
-        else:
-            yield Reason(_RATED_CODES[study], _RATED_TEXTS[study], source, evidence)
-    elif rated.status is RatingStatus.CONDITIONAL:
-        parts = "; ".join(
-            f"{RATINGS.get(item.rating or '', 'no published rating')} if {item.when}"
-            for item in rated.conditional
-        )
-        code = "site-not-stated" if study in _SITE_OPEN else "conditional-rating"
-        yield Reason(code, f"Rating given only conditionally: {parts}.", source, evidence)
-    elif rated.status is RatingStatus.NO_PUBLISHED:
-        yield Reason(
-            "no-published-rating",
-            f"For {STUDIES[study]} there is no published rating in this situation; none is given.",
-            source if rated.source else FOLLOW_UP,
-            evidence,
-        )
-    if study in (Study.QUS, Study.VFA, Study.DXA_HEEL) and _dxa_is_usual(decision):
-        yield Reason(
-            "dxa-usually-appropriate",
-            "DXA of lumbar spine and hip(s) is usually appropriate for follow-up.",
-            YOUNGER if decision.situation.scenario is Scenario.YOUNGER else FOLLOW_UP,
-            evidence,
-        )
-    if study in _SITE_OPEN:
-        yield Reason(
-            "ask-for-spine-and-hips",
-            "The order does not state what is measured: for follow-up, ask for lumbar spine and "
-            "hip(s) by DXA.",
-            FOLLOW_UP,
-        )
-    if Modifier.VFA_CRITERIA_MET in decision.situation.modifiers:
-        criteria = "; ".join(VFA_REASONS[code] for code in decision.situation.signs.vfa_reasons)
-        yield Reason(
-            "vfa-criteria-met",
-            f"VFA is usually appropriate together with DXA in this group: {criteria}. VFA does not "
-            "measure BMD.",
-            "acr-2022-vfa",
-            tuple(item.reference for item in facts.newest_t_scores),
-        )
-        if study is Study.VFA and decision.situation.timing is Timing.ON_TIME:
-            yield Reason("dxa-also-due", "DXA is also due.", "gighz-surveillance")
-
-
-_SITE_OPEN = frozenset(
-    {Study.DXA_UNSPECIFIED, Study.DXA_PERIPHERAL, Study.BONE_DENSITY_UNSPECIFIED}
-)
-
-
-def _dxa_is_usual(decision: Decision) -> bool:
-    return decision.situation.scenario in (Scenario.SURVEILLANCE, Scenario.YOUNGER) or (
-        decision.situation.scenario is Scenario.INSUFFICIENT and bool(decision.offers)
-    )
-
-
-def _timing(decision: Decision, facts: Facts) -> Iterator[Reason]:
-    when, study = decision.situation.when, decision.study
-    evidence = tuple(
-        scan.reference
-        for scan in (facts.scans.forearm if when.forearm_only else facts.scans.central)
-        if scan.when is not None and when.last is not None and scan.when.latest == when.last.latest
-    )
-    ago = "" if when.months is None else f", {months(when.months)} ago"
-    site = "forearm DXA" if when.forearm_only else "DXA"
-    if when.last is not None:
-        readable = facts.measurements.usable and any(
-            scan.has_result
-            for scan in (*facts.scans.central, *facts.scans.forearm)
-            if scan.reference in evidence
-        )
-        note = "" if readable else " (result not readable)"
-        yield Reason(
-            "last-dxa",
-            f"Last {site} {when.last}{ago}{note}.",
-            "project-choice",
-            evidence,
-        )
-    elif facts.scans.none_found:
-        yield Reason(
-            "no-prior-dxa",
-            "No prior DXA was found in the results, reports and procedures read.",
-            "project-choice",
-        )
-    elif facts.scans.unstated:
-        yield Reason(
-            "scan-of-unstated-modality",
-            "A bone density scan is recorded whose modality is not stated: the date of the last "
-            "DXA is not known.",
-            "project-choice",
-            tuple(scan.reference for scan in facts.scans.unstated),
-        )
-    else:
-        yield Reason(
-            "last-dxa-not-known", "The date of the last central DXA is not known.", "project-choice"
-        )
-    timing = decision.situation.timing
-    if timing is Timing.EARLY_WITH_REASON or (timing is Timing.TOO_SOON and when.reasons):
-        for reason in when.reasons:
-            text, source = _EARLY_TEXTS[reason]
-            yield Reason(reason.value, text, source, when.evidence)
-    if timing is Timing.TOO_SOON and study in TIMED:
-        yield Reason(
-            "repeat-within-a-year",
-            "Repeating DXA more often than yearly is rarely indicated: a change is likely to be "
-            "smaller than can be detected.",
-            "gighz-surveillance",
-            evidence,
-        )
-    elif timing is Timing.TOO_SOON and when.last is not None:
-        due = add_months(when.last.latest, facts.known.whole("surveillance_interval_months"))
-        yield Reason(
-            "dxa-not-yet-due",
-            f"The next DXA is usually due about 2 years after the last one, from {due} on; none is "
-            "offered now.",
-            "gighz-surveillance",
-            evidence,
-        )
-    if timing is Timing.EARLY_WITHOUT_REASON and study in TIMED:
-        yield Reason(
-            "usual-interval-two-years",
-            "The usual interval is about 2 years; no reason for an earlier DXA is documented.",
-            "gighz-surveillance",
-            evidence,
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import hooks.bone_density.drugs as drugs
+import hooks.bone_density.drugs.table as drugs
 from hooks.bone_density.drugs import Conflict, DrugMatch, Purpose, load_drug_table, resolve
 
 RXNORM = drugs.RXNORM
@@ -328,7 +328,7 @@ def test_a_display_counts_where_its_code_is_unknown() -> None:
 
 
 def _products() -> list[dict[str, str]]:
-    path = Path(drugs.__file__).parent / "knowledge" / "drugs" / "products.csv"
+    path = Path(drugs.__file__).parents[1] / "knowledge" / "drugs" / "products.csv"
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-import hooks.bone_density.drugs
+import hooks.bone_density
 
-KNOWLEDGE = Path(hooks.bone_density.drugs.__file__).parent / "knowledge"
+KNOWLEDGE = Path(hooks.bone_density.__file__).parent / "knowledge"
 FILES = sorted((KNOWLEDGE / "valuesets").glob("*.json"))
 SETS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
 SOURCES: dict[str, dict[str, Any]] = tomllib.loads((KNOWLEDGE / "sources.toml").read_text())

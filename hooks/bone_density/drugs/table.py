@@ -1,18 +1,10 @@
-"""Which drug a medication record means for bone: therapy, bone loss, a look-alike, or unclear.
-
-The most specific code decides: a branded product before a product before an ingredient before a
-class code. Names are read only when no code is known. Codes are compared whole, never by their
-numeric neighbours. Whether a record counts at all (status, intent, dates) and what the chart
-documents is for the caller to judge.
-
-Source: rxnorm-extract, omop, atc-snapshot, snomed-substance-map, ecqm-value-sets.
-"""
+"""The drug table: products, ingredients, class codes and names, indexed for one lookup each."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -31,16 +23,7 @@ STRENGTH_FOR_ANOTHER_INDICATION = "strength-for-another-indication"
 # Bare codes and names of these count as osteoporosis therapy only if the chart says so.
 _CHART_DECIDES = frozenset({"denosumab", "zoledronic acid", "teriparatide"})
 _BRANDED = frozenset({"SBD", "SBDC", "BPCK"})
-# Words of a name that take a steroid or an estrogen out of long-term systemic use.
-_LOCAL_OR_EPISODIC = re.compile(
-    r"\b(?:cream|drops|ear|enema|epidural|eye|foam|gel|inhalation|inhaled|inhaler|injectable"
-    r"|injection|intraarticular|intra-articular|intradermal|intralesional|intramuscular|intranasal"
-    r"|intravenous|lotion|nasal|ointment|ophthalmic|otic|pack|dosepak|dosepack|paste|rectal|ring"
-    r"|shampoo|spray|suppository|topical|vaginal)\b",
-    re.IGNORECASE,
-)
 _WORD = re.compile(r"[^\W_]+")
-_STRENGTH = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)\s*mg\b(?!\s*/)", re.IGNORECASE)
 
 
 class Purpose(StrEnum):
@@ -86,7 +69,7 @@ class Conflict:
     second: DrugMatch
 
 
-class _Rank(IntEnum):
+class Rank(IntEnum):
     """How much an entry says, the most first."""
 
     BRANDED_PRODUCT = 0
@@ -100,9 +83,11 @@ class _Rank(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """One line of an index: what it means, and how much it says."""
+
     match: DrugMatch
-    rank: _Rank
+    rank: Rank
     identity: str  # ingredient, or the name of a code whose ingredient is not in the table
 
 
@@ -120,17 +105,17 @@ class _Ingredient:
 class DrugTable:
     """The drug knowledge, indexed for one dictionary lookup per coding or run of words."""
 
-    codes: Mapping[tuple[str, str], _Entry]
-    brands: Mapping[tuple[str, ...], _Entry]
-    stems: Mapping[tuple[str, ...], _Entry]
+    codes: Mapping[tuple[str, str], Entry]
+    brands: Mapping[tuple[str, ...], Entry]
+    stems: Mapping[tuple[str, ...], Entry]
     longest_name: int
     other_indication_strengths: frozenset[tuple[str | None, Decimal | None]]
 
 
 _NAME_RANKS = {
-    "look-alike-brand": _Rank.LOOK_ALIKE_NAME,
-    "brand": _Rank.BRAND_NAME,
-    "stem": _Rank.STEM,
+    "look-alike-brand": Rank.LOOK_ALIKE_NAME,
+    "brand": Rank.BRAND_NAME,
+    "stem": Rank.STEM,
 }
 
 
@@ -145,12 +130,12 @@ def load_drug_table() -> DrugTable:
         purposes.setdefault(key, set()).add(product.match.purpose)
     names = _rows("names.csv")
     brands = {
-        _words(row["name"]): _named_entry(row, ingredients)
+        words_of(row["name"]): _named_entry(row, ingredients)
         for row in names
         if row["kind"] != "stem"
     }
     stems = {
-        _words(row["name"]): _named_entry(row, ingredients)
+        words_of(row["name"]): _named_entry(row, ingredients)
         for row in names
         if row["kind"] == "stem"
     }
@@ -174,106 +159,15 @@ def load_drug_table() -> DrugTable:
     )
 
 
-def resolve(
-    codings: Sequence[tuple[str | None, str | None, str | None]], text: str | None
-) -> DrugMatch | Conflict | None:
-    """The drug that codings (canonical system, code, display) and text mean.
-
-    None: not a drug of the table, so no clinical claim. Names in displays and text are read only
-    when no code is known; a look-alike brand then wins over any other name.
-    """
-    table = load_drug_table()
-    found = [
-        table.codes[system, code]
-        for system, code, _ in codings
-        if system and code and (system, code) in table.codes
-    ]
-    if found:
-        return _agreed(found)
-    texts = [display for _, _, display in codings if display]
-    return _from_names(table, [*texts, text] if text else texts)
-
-
-def _agreed(found: Sequence[_Entry]) -> DrugMatch | Conflict:
-    """The most specific of several entries, or the pair that contradicts."""
-    best = min(found, key=lambda entry: entry.rank)
-    for other in found:
-        differs = other.match.purpose is not best.match.purpose
-        look_alike = other.match.purpose is Purpose.LOOK_ALIKE
-        if other.identity != best.identity or (
-            differs and other.rank is not _Rank.BARE and (look_alike or other.rank is best.rank)
-        ):
-            return Conflict(best.match, other.match)
-    strengths = {entry.match.strength_mg for entry in found} - {None}
-    if len(strengths) > 1:
-        return replace(best.match, strength_mg=None, note=STRENGTHS_DISAGREE)
-    return best.match
-
-
-def _from_names(table: DrugTable, texts: Sequence[str]) -> DrugMatch | Conflict | None:
-    """The drug that texts name: a look-alike brand first, then a brand, then a stem."""
-    found = [entry for text in texts for entry in _named(table, _words(text))]
-    if not found:
-        return None
-    best = min(found, key=lambda entry: entry.rank)
-    if best.rank is _Rank.LOOK_ALIKE_NAME:
-        return best.match
-    for other in found:
-        if other.identity != best.identity:
-            return Conflict(best.match, other.match)
-    return _with_form(best.match, table, texts)
-
-
-def _named(table: DrugTable, words: tuple[str, ...]) -> Iterator[_Entry]:
-    """Entries named in a text, the longest name first at each word; no word is used twice."""
-    start = 0
-    while start < len(words):
-        for stop in range(min(len(words), start + table.longest_name), start, -1):
-            entry = _name_entry(table, words[start:stop])
-            if entry is not None:
-                yield entry
-                start = stop
-                break
-        else:
-            start += 1
-
-
-def _name_entry(table: DrugTable, words: tuple[str, ...]) -> _Entry | None:
-    """The entry for exactly these words; a stem may be the beginning of the last word."""
-    if words in table.brands:
-        return table.brands[words]
-    last = words[-1]
-    for length in range(len(last), 0, -1):
-        entry = table.stems.get((*words[:-1], last[:length]))
-        if entry is not None:
-            return entry
-    return None
-
-
-def _with_form(match: DrugMatch, table: DrugTable, texts: Sequence[str]) -> DrugMatch:
-    """A name that counts, taken back where the same text says another form or strength."""
-    if match.purpose is Purpose.AMBIGUOUS_INDICATION:
-        return match
-    steroid_or_estrogen = match.drug_class.startswith(("systemic-glucocorticoid", "estrogen"))
-    if steroid_or_estrogen and any(_LOCAL_OR_EPISODIC.search(text) for text in texts):
-        return replace(match, purpose=Purpose.AMBIGUOUS_INDICATION, note=NOT_LONG_TERM_SYSTEMIC)
-    stated = (Decimal(amount) for text in texts for amount in _STRENGTH.findall(text))
-    if any((match.ingredient, amount) in table.other_indication_strengths for amount in stated):
-        return replace(
-            match, purpose=Purpose.AMBIGUOUS_INDICATION, note=STRENGTH_FOR_ANOTHER_INDICATION
-        )
-    return match
-
-
 def _entry(
     item: _Ingredient | None,
     purpose: Purpose,
     drug_class: str,
     basis: Basis,
     matched: str,
-    rank: _Rank,
+    rank: Rank,
     name: str = "",
-) -> _Entry:
+) -> Entry:
     bare = (
         item is not None
         and basis != "product"
@@ -299,17 +193,17 @@ def _entry(
         note=note,
         osteoporosis_if_documented=bare and item is not None and item.name in _CHART_DECIDES,
     )
-    return _Entry(match, _Rank.BARE if bare else rank, item.name if item else name)
+    return Entry(match, Rank.BARE if bare else rank, item.name if item else name)
 
 
-def _bare_ingredient(rxcui: str, ingredients: Mapping[str, _Ingredient]) -> _Entry:
+def _bare_ingredient(rxcui: str, ingredients: Mapping[str, _Ingredient]) -> Entry:
     item = ingredients[rxcui]
     purpose = Purpose.AMBIGUOUS_INDICATION if item.ambiguous else item.purpose
-    return _entry(item, purpose, item.drug_class, "ingredient", rxcui, _Rank.INGREDIENT)
+    return _entry(item, purpose, item.drug_class, "ingredient", rxcui, Rank.INGREDIENT)
 
 
-def _product(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> _Entry:
-    rank = _Rank.BRANDED_PRODUCT if row["tty"] in _BRANDED else _Rank.PRODUCT
+def _product(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> Entry:
+    rank = Rank.BRANDED_PRODUCT if row["tty"] in _BRANDED else Rank.PRODUCT
     item, purpose = ingredients[row["ingredient_rxcui"]], Purpose(row["purpose"])
     entry = _entry(item, purpose, row["class"], "product", row["rxcui"], rank)
     strength = Decimal(row["strength_mg"]) if row["strength_mg"] else None
@@ -317,13 +211,13 @@ def _product(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> 
     return replace(entry, match=replace(entry.match, strength_mg=strength, anabolic=anabolic))
 
 
-def _class_code(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> _Entry:
+def _class_code(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> Entry:
     item, purpose = ingredients.get(row["ingredient_rxcui"]), Purpose(row["purpose"])
-    code, rank = row["code"], _Rank.CLASS_CODE
+    code, rank = row["code"], Rank.CLASS_CODE
     return _entry(item, purpose, row["class"], "class-code", code, rank, row["name"])
 
 
-def _named_entry(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> _Entry:
+def _named_entry(row: Mapping[str, str], ingredients: Mapping[str, _Ingredient]) -> Entry:
     item, purpose = ingredients.get(row["ingredient_rxcui"]), Purpose(row["purpose"])
     name, rank = row["name"], _NAME_RANKS[row["kind"]]
     return _entry(item, purpose, row["class"], "name", name, rank, name)
@@ -341,7 +235,8 @@ def _ingredient(row: Mapping[str, str]) -> _Ingredient:
     )
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a name or text, without case and punctuation."""
     return tuple(_WORD.findall(text.casefold()))
 
 

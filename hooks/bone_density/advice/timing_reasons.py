@@ -1,0 +1,126 @@
+"""Reasons about time: the last DXA, what documents an earlier one, when the next is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cds_service.fhir.dates import add_months
+from cds_service.protocol.advice import Reason
+from hooks.bone_density.advice.history import months
+from hooks.bone_density.decision import Decision
+from hooks.bone_density.decision.timing import EarlyReason
+from hooks.bone_density.facts import Facts
+from hooks.bone_density.words import (
+    TIMED,
+    Timing,
+)
+
+_EARLY_TEXTS = {
+    EarlyReason.NEW_THERAPY: (
+        "Therapy was started or changed: a DXA about 1 year after starting new therapy can be "
+        "warranted.",
+        "iscd-2023-adult",
+    ),
+    EarlyReason.GLUCOCORTICOID: (
+        "A systemic glucocorticoid for 3 months or longer is a documented reason for earlier "
+        "testing.",
+        "iscd-2023-adult",
+    ),
+    EarlyReason.BONE_LOSS_DRUG: (
+        "A drug that accelerates bone loss is a documented reason for earlier testing.",
+        "gighz-surveillance",
+    ),
+    EarlyReason.FALL_BEYOND_LSC: (
+        "A fall beyond the facility LSC is a documented reason for earlier testing.",
+        "gighz-surveillance",
+    ),
+}
+
+
+def timing_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
+    """When the last DXA was, then what follows from it for this order."""
+    yield from _last_dxa(decision, facts)
+    yield from _band(decision, facts)
+
+
+def _last_dxa(decision: Decision, facts: Facts) -> Iterator[Reason]:
+    when = decision.situation.when
+    evidence = _of_last_dxa(decision, facts)
+    ago = "" if when.months is None else f", {months(when.months)} ago"
+    site = "forearm DXA" if when.forearm_only else "DXA"
+    if when.last is not None:
+        readable = facts.measurements.usable and any(
+            scan.has_result
+            for scan in (*facts.scans.central, *facts.scans.forearm)
+            if scan.reference in evidence
+        )
+        note = "" if readable else " (result not readable)"
+        yield Reason(
+            "last-dxa",
+            f"Last {site} {when.last}{ago}{note}.",
+            "project-choice",
+            evidence,
+        )
+    elif facts.scans.none_found:
+        yield Reason(
+            "no-prior-dxa",
+            "No prior DXA was found in the results, reports and procedures read.",
+            "project-choice",
+        )
+    elif facts.scans.unstated:
+        yield Reason(
+            "scan-of-unstated-modality",
+            "A bone density scan is recorded whose modality is not stated: the date of the last "
+            "DXA is not known.",
+            "project-choice",
+            tuple(scan.reference for scan in facts.scans.unstated),
+        )
+    else:
+        yield Reason(
+            "last-dxa-not-known", "The date of the last central DXA is not known.", "project-choice"
+        )
+
+
+def _of_last_dxa(decision: Decision, facts: Facts) -> tuple[str, ...]:
+    """References of what dates the last DXA."""
+    when = decision.situation.when
+    scans = facts.scans.forearm if when.forearm_only else facts.scans.central
+    return tuple(
+        scan.reference
+        for scan in scans
+        if scan.when is not None and when.last is not None and scan.when.latest == when.last.latest
+    )
+
+
+def _band(decision: Decision, facts: Facts) -> Iterator[Reason]:
+    when, study = decision.situation.when, decision.study
+    evidence = _of_last_dxa(decision, facts)
+    timing = decision.situation.timing
+    if timing is Timing.EARLY_WITH_REASON or (timing is Timing.TOO_SOON and when.reasons):
+        for reason in when.reasons:
+            text, source = _EARLY_TEXTS[reason]
+            yield Reason(reason.value, text, source, when.evidence)
+    if timing is Timing.TOO_SOON and study in TIMED:
+        yield Reason(
+            "repeat-within-a-year",
+            "Repeating DXA more often than yearly is rarely indicated: a change is likely to be "
+            "smaller than can be detected.",
+            "gighz-surveillance",
+            evidence,
+        )
+    elif timing is Timing.TOO_SOON and when.last is not None:
+        due = add_months(when.last.latest, facts.known.whole("surveillance_interval_months"))
+        yield Reason(
+            "dxa-not-yet-due",
+            f"The next DXA is usually due about 2 years after the last one, from {due} on; none is "
+            "offered now.",
+            "gighz-surveillance",
+            evidence,
+        )
+    if timing is Timing.EARLY_WITHOUT_REASON and study in TIMED:
+        yield Reason(
+            "usual-interval-two-years",
+            "The usual interval is about 2 years; no reason for an earlier DXA is documented.",
+            "gighz-surveillance",
+            evidence,
+        )

@@ -12,6 +12,7 @@ from hooks.bone_density.advice.rating_reasons import YOUNGER, rating_reasons
 from hooks.bone_density.advice.timing_reasons import timing_reasons
 from hooks.bone_density.advice.trend_reasons import trend_reasons
 from hooks.bone_density.decision import Decision
+from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.words import (
     RatingStatus,
@@ -103,9 +104,11 @@ def _gaps(decision: Decision, facts: Facts) -> Iterator[Reason]:
             if any(why == "heel-is-no-baseline" for why in facts.measurements.unusable.values()):
                 text = "A heel result is not a baseline for spine and hip follow-up"
         elif gap == "therapy-without-baseline":
-            drugs = ", ".join(sorted({course.drug for course in facts.medications.therapy}))
-            text = f"On {drugs}, no baseline BMD and no diagnosis of low bone density found"
-            evidence = tuple(course.reference for course in facts.medications.therapy)
+            courses = facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY)
+            drugs = ", ".join(sorted({course.drug for course in courses}))
+            verb = "On" if facts.medications.therapy else "Earlier on"
+            text = f"{verb} {drugs}, no baseline BMD and no diagnosis of low bone density found"
+            evidence = tuple(course.reference for course in courses)
         elif gap in ("age-not-known", "sex-not-known"):
             detail = facts.person.unknown.get("age" if gap == "age-not-known" else "sex")
             text = f"{text}: {detail}" if detail else text

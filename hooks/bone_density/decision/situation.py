@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cds_service.protocol.advice import ChartNotReadable
 from hooks.bone_density.decision.modifiers import Signs, read_signs
 from hooks.bone_density.decision.timing import When, read_timing
+from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.conditions import Certainty, Finding
 from hooks.bone_density.words import Group, Modifier, Scenario, Timing
@@ -135,7 +136,8 @@ def insufficient_data(facts: Facts) -> Verdict | None:
     if not _is_established(facts):
         open_baseline = _open_baseline(facts)
         gaps += open_baseline
-        possible = (possible if open_baseline else set()) | {Scenario.INITIAL}
+        may_be_low = open_baseline or _has_unreadable_scan(facts)
+        possible = (possible if may_be_low else set()) | {Scenario.INITIAL}
     if "under-adult-age" in gaps:
         possible = set()
     if not gaps:
@@ -169,9 +171,15 @@ def _open_baseline(facts: Facts) -> list[str]:
         gaps.append("only-unusable-results")
     if facts.low_bmd.resolved_diagnosis:
         gaps.append("diagnosis-recorded-as-resolved")
-    if not facts.measurements.usable and facts.medications.therapy:
+    if not facts.measurements.usable and facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY):
         gaps.append("therapy-without-baseline")
     return gaps
+
+
+def _has_unreadable_scan(facts: Facts) -> bool:
+    """Whether a scan is on record whose result cannot be read: what it found stays open."""
+    scans = (*facts.scans.central, *facts.scans.forearm, *facts.scans.unstated)
+    return any(not scan.has_result for scan in scans)
 
 
 def initial_testing(facts: Facts) -> Verdict | None:

@@ -41,6 +41,9 @@ DRUGS = {
     "risedronate": "905024",
     "prednisone": "198145",
     "anastrozole": "84857",
+    "teriparatide": "1435117",
+    "denosumab": "993456",
+    "leuprolide": "825334",
 }
 BODY_SITES = {"forearm": "62413002", "heel": "80144004"}
 
@@ -114,9 +117,11 @@ def _condition(text: str, identifier: str) -> dict[str, Any]:
 
 
 def _drug(text: str, identifier: str) -> dict[str, Any]:
-    name, start, *dose = text.split()
+    name, start, *more = text.split()
+    dose = [item for item in more if item.endswith("mg/d")]
+    status = next((item for item in more if item.isalpha()), "active")
     daily = float(dose[0].removesuffix("mg/d")) if dose else None
-    return medication_request(identifier, DRUGS[name], start, daily_mg=daily)
+    return medication_request(identifier, DRUGS[name], start, daily_mg=daily, status=status)
 
 
 def _scan(text: str, identifier: str) -> dict[str, Any]:

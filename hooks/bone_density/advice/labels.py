@@ -55,7 +55,7 @@ GAPS = {
     "results-not-usable": "Results are there that could not be used",
     "only-unusable-results": "No result that can serve as a baseline for spine and hip follow-up "
     "was found",
-    "diagnosis-recorded-as-resolved": "Low bone density is recorded only as no longer active",
+    "diagnosis-not-confirmed": "Low bone density is recorded only as a diagnosis not confirmed",
     "therapy-without-baseline": "An osteoporosis drug is recorded, but no baseline BMD and no "
     "diagnosis was found",
 }
@@ -74,7 +74,7 @@ GAP_SUMMARIES = {
     "conditions-not-read": "Conditions could not be read: appropriateness only conditionally.",
     "results-not-usable": "Bone density results could not be used: please check the record.",
     "only-unusable-results": "No usable baseline for spine and hip follow-up found.",
-    "diagnosis-recorded-as-resolved": "Low bone density is recorded only as no longer active.",
+    "diagnosis-not-confirmed": "Low bone density is recorded only as an unconfirmed diagnosis.",
     "therapy-without-baseline": "Osteoporosis drug recorded, no baseline BMD found.",
 }
 

@@ -113,6 +113,15 @@ def _contradictions(decision: Decision, facts: Facts) -> Iterator[Reason]:
             "aace-2020",
             (*_references(osteoporosis), *(item.reference for item in newest)),
         )
+    faded = tuple(finding for finding in facts.low_bmd.by_diagnosis if not finding.is_active)
+    if faded and len(faded) == len(facts.low_bmd.by_diagnosis):
+        yield Reason(
+            "diagnosis-no-longer-active",
+            "Low bone density is recorded as no longer active; the diagnosis once made is kept as "
+            "the reason for follow-up.",
+            "aace-2020",
+            _references(faded),
+        )
     range_limit = facts.known.number("osteoporosis_range_t_score")
     low = [item for item in newest if item.is_certainly_below(range_limit, or_equal=True)]
     if (

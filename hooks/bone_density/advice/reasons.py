@@ -101,6 +101,9 @@ def _gaps(decision: Decision, facts: Facts) -> Iterator[Reason]:
         evidence: tuple[str, ...] = ()
         if gap == "only-unusable-results":
             evidence = tuple(facts.measurements.unusable)
+            if not evidence:
+                text = "A bone density scan is recorded, its result is not readable"
+                evidence = tuple(scan.reference for scan in facts.scans.all)
             if any(why == "heel-is-no-baseline" for why in facts.measurements.unusable.values()):
                 text = "A heel result is not a baseline for spine and hip follow-up"
         elif gap == "therapy-without-baseline":

@@ -30,6 +30,22 @@ _EARLY_TEXTS = {
         "A drug that accelerates bone loss is a documented reason for earlier testing.",
         "gighz-surveillance",
     ),
+    EarlyReason.ANABOLIC: (
+        "An anabolic drug is in use: a DXA after 1 year can be warranted.",
+        "gighz-surveillance",
+    ),
+    EarlyReason.DENOSUMAB_STOPPED: (
+        "Denosumab is recorded as stopped: earlier testing can be warranted after stopping.",
+        "iscd-2023-adult",
+    ),
+    EarlyReason.NEW_FRACTURE: (
+        "A new fragility fracture is a documented reason for earlier testing.",
+        "gighz-surveillance",
+    ),
+    EarlyReason.HYPERPARATHYROIDISM: (
+        "Primary hyperparathyroidism is a documented reason for earlier testing.",
+        "medicare-42-cfr-410-31",
+    ),
     EarlyReason.FALL_BEYOND_LSC: (
         "A fall beyond the facility LSC is a documented reason for earlier testing.",
         "gighz-surveillance",

@@ -33,7 +33,7 @@ class Signs:
 def read_signs(facts: Facts, when: When, group: Group | None) -> Signs:
     """All modifiers of one patient; the VFA criteria belong to the older group only."""
     spine = _unreliable_spine(facts)
-    hips = facts.findings.established("hip-prosthesis")
+    hips = facts.findings.lasting("hip-prosthesis")
     signs = _fracture_signs(facts)
     loss = _height_loss(facts)
     thigh = facts.findings.active("thigh-pain") if _long_bisphosphonate(facts) else ()
@@ -66,10 +66,10 @@ def _unreliable_spine(facts: Facts) -> tuple[Finding, ...]:
     """
     fractures = tuple(
         finding
-        for finding in facts.findings.established("vertebral-fracture")
+        for finding in facts.findings.lasting("vertebral-fracture")
         if finding.sets["vertebral-fracture"].attributes.get("region") == "lumbar"
     )
-    return (*facts.findings.established("spine-unreliable"), *fractures)
+    return (*facts.findings.active("spine-unreliable"), *fractures)
 
 
 def _both_hips(prostheses: tuple[Finding, ...]) -> bool:

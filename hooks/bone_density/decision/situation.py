@@ -136,8 +136,7 @@ def insufficient_data(facts: Facts) -> Verdict | None:
     if not _is_established(facts):
         open_baseline = _open_baseline(facts)
         gaps += open_baseline
-        may_be_low = open_baseline or _has_unreadable_scan(facts)
-        possible = (possible if may_be_low else set()) | {Scenario.INITIAL}
+        possible = (possible if open_baseline else set()) | {Scenario.INITIAL}
     if "under-adult-age" in gaps:
         possible = set()
     if not gaps:
@@ -167,19 +166,13 @@ def _open_baseline(facts: Facts) -> list[str]:
     gaps = []
     if not facts.observations_known:
         gaps.append("results-not-usable")
-    if facts.measurements.unusable and not facts.measurements.usable:
+    if not facts.measurements.usable and (facts.measurements.unusable or facts.scans.any_scan):
         gaps.append("only-unusable-results")
-    if facts.low_bmd.resolved_diagnosis:
-        gaps.append("diagnosis-recorded-as-resolved")
+    if facts.low_bmd.unconfirmed:
+        gaps.append("diagnosis-not-confirmed")
     if not facts.measurements.usable and facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY):
         gaps.append("therapy-without-baseline")
     return gaps
-
-
-def _has_unreadable_scan(facts: Facts) -> bool:
-    """Whether a scan is on record whose result cannot be read: what it found stays open."""
-    scans = (*facts.scans.central, *facts.scans.forearm, *facts.scans.unstated)
-    return any(not scan.has_result for scan in scans)
 
 
 def initial_testing(facts: Facts) -> Verdict | None:

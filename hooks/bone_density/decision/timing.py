@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cds_service.fhir.dates import DateInterval, add_months
+from cds_service.fhir.dates import DateInterval, add_months, completed_months
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
-from hooks.bone_density.facts.medications import class_family
+from hooks.bone_density.facts.medications import Course, class_family
 from hooks.bone_density.facts.scans import months_since, newest
 from hooks.bone_density.facts.trend import Change
-from hooks.bone_density.words import Timing
+from hooks.bone_density.words import Sex, Timing
 
 
 class EarlyReason(StrEnum):
     """What the chart documents as a reason to repeat before the usual interval."""
 
     NEW_THERAPY = "therapy-started-or-changed"
+    ANABOLIC = "anabolic-drug"
+    DENOSUMAB_STOPPED = "denosumab-stopped"
     GLUCOCORTICOID = "systemic-glucocorticoid"
     BONE_LOSS_DRUG = "other-bone-loss-drug"
     FALL_BEYOND_LSC = "fall-beyond-lsc"
+    NEW_FRACTURE = "new-fragility-fracture"
+    HYPERPARATHYROIDISM = "primary-hyperparathyroidism"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,31 +107,53 @@ def _may_be_newer(
 
 
 def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
-    found: dict[EarlyReason, tuple[str, ...]] = {}
-    new_therapy = _new_therapy(facts)
-    if new_therapy:
-        found[EarlyReason.NEW_THERAPY] = new_therapy
-    if facts.glucocorticoid.is_long:
-        found[EarlyReason.GLUCOCORTICOID] = facts.glucocorticoid.evidence
-    losing = tuple(
-        course.reference
-        for course in facts.medications.of(Purpose.BONE_LOSS_DRUG)
-        if course.is_current and not course.drug_class.startswith("systemic-glucocorticoid")
-    )
-    if losing:
-        found[EarlyReason.BONE_LOSS_DRUG] = losing
-    falls = facts.trend.with_change(Change.FALL)
-    if falls:
-        found[EarlyReason.FALL_BEYOND_LSC] = tuple(
+    """Every documented reason, with the resources all of them rest on."""
+    found = {
+        EarlyReason.NEW_THERAPY: _new_therapy(facts),
+        EarlyReason.ANABOLIC: _courses(facts.medications.therapy, lambda item: item.is_anabolic),
+        EarlyReason.DENOSUMAB_STOPPED: _courses(
+            facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY),
+            lambda item: item.is_stopped and item.drug == "denosumab",
+        ),
+        EarlyReason.GLUCOCORTICOID: (
+            facts.glucocorticoid.evidence if facts.glucocorticoid.is_long else ()
+        ),
+        EarlyReason.BONE_LOSS_DRUG: _courses(
+            facts.medications.of(Purpose.BONE_LOSS_DRUG), lambda item: _loses_bone(item, facts)
+        ),
+        EarlyReason.FALL_BEYOND_LSC: tuple(
             reference
-            for item in falls
+            for item in facts.trend.with_change(Change.FALL)
             for reference in (item.earlier.reference, item.later.reference)
-        )
-    return tuple(found), tuple(dict.fromkeys(ref for refs in found.values() for ref in refs))
+        ),
+        EarlyReason.NEW_FRACTURE: tuple(
+            item.reference
+            for item in facts.findings.established("fragility-fracture")
+            if item.is_new
+        ),
+        EarlyReason.HYPERPARATHYROIDISM: tuple(
+            item.reference for item in facts.findings.established("primary-hyperparathyroidism")
+        ),
+    }
+    reasons = tuple(reason for reason, evidence in found.items() if evidence)
+    return reasons, tuple(dict.fromkeys(ref for refs in found.values() for ref in refs))
+
+
+def _courses(courses: Iterable[Course], accept: Callable[[Course], bool]) -> tuple[str, ...]:
+    return tuple(course.reference for course in courses if accept(course))
+
+
+def _loses_bone(course: Course, facts: Facts) -> bool:
+    """Aromatase inhibitors, depot progestins, and androgen deprivation (in men)."""
+    if not course.is_current or course.drug_class.startswith("systemic-glucocorticoid"):
+        return False
+    return course.drug_class != "gnrh-androgen-deprivation" or facts.person.sex is Sex.MALE
 
 
 def _new_therapy(facts: Facts) -> tuple[str, ...]:
-    """Therapy of a class whose one-year check has not been done: the last DXA came before it.
+    """Therapy begun about a year ago whose check has not been done: the last DXA came before it.
+
+    A drug started only a few months ago is no reason yet.
 
     Source: iscd-2023-adult (typically one year after starting or changing therapy).
     """
@@ -137,7 +164,9 @@ def _new_therapy(facts: Facts) -> tuple[str, ...]:
     new = []
     for family in {class_family(course.drug_class) for course in facts.medications.therapy}:
         start = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY)
-        if start is not None and last.latest < add_months(start.earliest, check):
+        if start is None or completed_months(start.latest, facts.as_of) < check:
+            continue
+        if last.latest < add_months(start.earliest, check):
             new += [
                 course.reference
                 for course in facts.medications.therapy

@@ -20,7 +20,8 @@ READ_SETS = frozenset(
         "spine-unreliable",
         "hip-prosthesis",
         "glucocorticoid-long-term-use",
-        "hyperparathyroidism",
+        "primary-hyperparathyroidism",
+        "fragility-fracture",
         "hypoparathyroidism",
         "postmenopausal",
         "perimenopausal",
@@ -32,7 +33,6 @@ READ_SETS = frozenset(
         "neurological-deficit",
         "radicular-symptom",
         "thigh-pain",
-        "secondary-cause",
         "active-malignancy",
     }
 )
@@ -87,6 +87,10 @@ class Findings:
         return tuple(
             finding for finding in self.all if set_id in finding.sets and finding.is_active
         )
+
+    def lasting(self, set_id: str) -> tuple[Finding, ...]:
+        """Confirmed conditions that leave their mark whatever became of them since."""
+        return (*self.established(set_id), *self.resolved(set_id))
 
     def resolved(self, set_id: str) -> tuple[Finding, ...]:
         """Confirmed conditions of one value set that are recorded as no longer active."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hooks.bone_density.facts.conditions import Finding, Findings
+from hooks.bone_density.facts.conditions import Certainty, Finding, Findings
 from hooks.bone_density.facts.measurements import Measurement, Measurements
 from hooks.bone_density.knowledge import Knowledge
 from hooks.bone_density.words import Group, Kind
@@ -15,12 +15,16 @@ DIAGNOSES = ("osteoporosis", "low-bone-mass")
 
 @dataclass(frozen=True, slots=True)
 class LowBmd:
-    """What establishes low BMD: T-scores, Z-scores (younger adults only), coded diagnoses."""
+    """What establishes low BMD: T-scores, Z-scores (younger adults only), coded diagnoses.
+
+    `unconfirmed` are diagnoses recorded as provisional or differential: they establish nothing,
+    and leave it open.
+    """
 
     by_t_score: tuple[Measurement, ...]
     by_z_score: tuple[Measurement, ...]
     by_diagnosis: tuple[Finding, ...]
-    resolved_diagnosis: tuple[Finding, ...]
+    unconfirmed: tuple[Finding, ...]
 
     def is_established(self, group: Group) -> bool:
         """Whether it is established for a patient of one group."""
@@ -37,7 +41,13 @@ class LowBmd:
 
 
 def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledge) -> LowBmd:
-    """T-score below -1.0, Z-score at or below -2.0, or a coded diagnosis; never text."""
+    """T-score below -1.0, Z-score at or below -2.0, or a coded diagnosis; never text.
+
+    A diagnosis that is recorded as resolved still counts: low BMD was established once, and a
+    better score does not withdraw it.
+
+    Source: aace-2020, gighz-surveillance.
+    """
     below = known.number("low_bmd_t_score")
     expected = known.number("below_expected_range_z_score")
     return LowBmd(
@@ -51,8 +61,13 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
             for item in measurements.usable
             if item.kind is Kind.Z_SCORE and item.is_certainly_below(expected, or_equal=True)
         ),
-        by_diagnosis=_distinct(findings.established(set_id) for set_id in DIAGNOSES),
-        resolved_diagnosis=_distinct(findings.resolved(set_id) for set_id in DIAGNOSES),
+        by_diagnosis=_distinct(findings.lasting(set_id) for set_id in DIAGNOSES),
+        unconfirmed=_distinct(
+            tuple(
+                item for item in findings.active(set_id) if item.certainty is Certainty.PROVISIONAL
+            )
+            for set_id in DIAGNOSES
+        ),
     )
 
 

@@ -41,6 +41,8 @@ class Course:
     drug_class: str
     purpose: Purpose
     is_current: bool
+    is_stopped: bool
+    is_anabolic: bool
     start: DateInterval | None
     end: date | None
     is_from_name: bool
@@ -159,6 +161,8 @@ def _course(
         drug_class=match.drug_class,
         purpose=match.purpose,
         is_current=status == "active" and (stated_end is None or stated_end >= reading.as_of),
+        is_stopped=status == "stopped",
+        is_anabolic=match.anabolic,
         start=start,
         end=stated_end or supplied_to,
         is_from_name=match.basis == "name",

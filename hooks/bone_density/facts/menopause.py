@@ -99,6 +99,6 @@ def _woman(
         return {Group.YOUNGER}, [], False
     if age.youngest >= inferred_from:
         return {Group.OLDER}, [], True
-    if age.oldest < unknown_from and status is None:
+    if age.oldest < unknown_from:
         return {Group.YOUNGER}, [], True
     return both, ["menopausal-status-not-known"], False

@@ -34,17 +34,29 @@ class Scans:
 
     `central`: DXA of spine, hip or femur, or DXA whose site is not stated. `forearm`: forearm
     only. `unstated`: a density scan whose modality or site leaves open whether it was one.
+    `elsewhere`: ultrasound, quantitative CT, heel and the like, which date no DXA.
     """
 
     central: tuple[Scan, ...]
     forearm: tuple[Scan, ...]
     unstated: tuple[Scan, ...]
+    elsewhere: tuple[Scan, ...]
     is_complete: bool
 
     @property
     def last_central(self) -> DateInterval | None:
         """When the newest dated central DXA was, as an interval when dates are partial."""
         return newest(self.central)
+
+    @property
+    def any_scan(self) -> bool:
+        """Whether bone density was measured at all, by whatever method."""
+        return bool(self.all)
+
+    @property
+    def all(self) -> tuple[Scan, ...]:
+        """Every scan."""
+        return (*self.central, *self.forearm, *self.unstated, *self.elsewhere)
 
     @property
     def none_found(self) -> bool:
@@ -71,6 +83,7 @@ def read_scans(reading: Reading, measurements: Measurements) -> Scans:
     central: list[Scan] = []
     forearm: list[Scan] = []
     unstated: list[Scan] = []
+    elsewhere: list[Scan] = []
     for reference, site, when, has_result in _observed(measurements):
         scan = Scan(reference, when, has_result)
         if site in CENTRAL_SITES:
@@ -86,10 +99,12 @@ def read_scans(reading: Reading, measurements: Measurements) -> Scans:
             forearm.append(scan)
         elif study in (Study.BONE_DENSITY_UNSPECIFIED, Study.DXA_PERIPHERAL):
             unstated.append(scan)
+        else:
+            elsewhere.append(scan)
     complete = (
         reading.knows("Observation", "DiagnosticReport", "Procedure") and not measurements.unusable
     )
-    return Scans(tuple(central), tuple(forearm), tuple(unstated), complete)
+    return Scans(tuple(central), tuple(forearm), tuple(unstated), tuple(elsewhere), complete)
 
 
 def _observed(

@@ -48,6 +48,9 @@ def patient_part(patients: Iterable[Resource], patient_id: str, otherwise: str) 
 
 
 def _refusal(patient: Resource) -> str | None:
+    for name in ("active", "deceasedBoolean"):
+        if name in patient and not isinstance(patient[name], bool):
+            return f"not valid FHIR R4: {name} is neither true nor false"
     if patient.get("active") is False:
         return "inactive"
     for link in listed(patient.get("link")):

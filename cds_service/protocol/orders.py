@@ -8,8 +8,8 @@ from typing import Any
 
 from cds_service.protocol.chart import Resource
 
-NOT_PROPOSED = frozenset({"revoked", "completed", "entered-in-error"})
-"""Statuses of a draft that is no longer a proposal (order hooks, re-signing)."""
+NOT_PROPOSED = frozenset({"revoked", "completed", "entered-in-error", "cancelled", "stopped"})
+"""Statuses of a draft that is no longer a proposal; drugs say cancelled and stopped for revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ def exclusion(resource: Resource) -> str | None:
     """Why a draft is not a proposal any more, or None."""
     if resource.get("doNotPerform") is True:
         return "do-not-perform"
+    if not isinstance(resource.get("doNotPerform", False), bool):
+        return "do-not-perform-not-readable"
     status = resource.get("status")
     if isinstance(status, str) and status in NOT_PROPOSED:
         return f"status-{status}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from hooks.bone_density.advice.labels import RATINGS, STUDIES
+from hooks.bone_density.decision.rating import VFA_FOLLOW_UP
 from hooks.bone_density.decision.situation import RULES
-from hooks.bone_density.knowledge import RULESET, Knowledge, knowledge
+from hooks.bone_density.knowledge import RULESET, Knowledge, Rating, knowledge
 from hooks.bone_density.words import Study
 
 NEVER_SAID = (
@@ -86,12 +87,19 @@ def _first_line(text: str | None) -> str:
     return (text or "").strip().splitlines()[0]
 
 
+def _study(item: Rating) -> str:
+    """The study as it is rated: in the VFA variant, VFA is rated as an addition to DXA."""
+    if item.variant == VFA_FOLLOW_UP and item.study == Study.VFA:
+        return "vertebral fracture assessment (VFA) together with DXA"
+    return STUDIES[Study(item.study)]
+
+
 def _ratings(known: Knowledge) -> list[dict[str, str]]:
     return [
         {
             "edition": item.edition,
             "variant": known.variants[item.variant]["title"],
-            "study": STUDIES[Study(item.study)],
+            "study": _study(item),
             "rating": RATINGS[item.rating],
             "doseMSv": item.dose_msv,
             "source": item.source,

@@ -11,11 +11,15 @@ from cds_service.protocol.service import PrefetchItem
 from hooks.bone_density.knowledge import knowledge
 
 _RESULTS = ("t-score", "z-score", "areal-bmd", "body-height")
-_REPORTS = (
+_SCANS = (
     "study-dxa-spine-hip",
+    "study-dxa-spine-hip-vfa",
     "study-dxa-unspecified",
     "study-dxa-forearm",
+    "study-dxa-peripheral",
     "study-bone-density-unspecified",
+    "study-qus",
+    "study-qct",
 )
 
 
@@ -25,7 +29,9 @@ def prefetch() -> tuple[PrefetchItem, ...]:
     return (
         PrefetchItem("patient", "Patient/{{context.patientId}}", "Patient"),
         PrefetchItem(
-            "observations", f"Observation?{patient}&code={_tokens(*_RESULTS)}", "Observation"
+            "observations",
+            f"Observation?{patient}&code={_tokens(*_RESULTS, 'study-dxa-unspecified')}",
+            "Observation",
         ),
         PrefetchItem("conditions", f"Condition?{patient}", "Condition"),
         PrefetchItem(
@@ -33,7 +39,7 @@ def prefetch() -> tuple[PrefetchItem, ...]:
         ),
         PrefetchItem("medicationRequests", f"MedicationRequest?{patient}", "MedicationRequest"),
         PrefetchItem(
-            "reports", f"DiagnosticReport?{patient}&code={_tokens(*_REPORTS)}", "DiagnosticReport"
+            "reports", f"DiagnosticReport?{patient}&code={_tokens(*_SCANS)}", "DiagnosticReport"
         ),
         PrefetchItem("procedures", f"Procedure?{patient}", "Procedure"),
     )

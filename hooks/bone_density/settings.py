@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -125,6 +126,8 @@ def read_settings(block: Mapping[str, Any]) -> Settings:
     lsc: dict[tuple[str, Site], Decimal] = {}
     for position, item in enumerate(block.get("lsc", ())):
         place = (item["device"], Site(item["site"]))
+        if not math.isfinite(item["value_g_per_cm2"]):
+            raise ValueError(f"lsc[{position}].value_g_per_cm2: must be a number, e.g. 0.030")
         if place in lsc:
             raise ValueError(f"lsc[{position}]: {place[0]} at {place[1]} is given twice")
         lsc[place] = Decimal(str(item["value_g_per_cm2"]))
@@ -171,6 +174,11 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         for (system, code), _ in settings.local_codes.items()
         if known.memberships([CodedValue(system, code)])
     ]
+    if settings.local_codes:
+        found.append(
+            "local_codes: the published prefetch queries do not ask for them; add the result and "
+            "report codes to the site's own queries"
+        )
     offered = (Study.DXA_SPINE_HIP, Study.DXA_SPINE_HIP_VFA, Study.DXA_FOREARM)
     found += [
         f"orderables: {study.value} is not mapped; it is offered only beside CPT-coded drafts"

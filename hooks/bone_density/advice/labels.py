@@ -56,6 +56,7 @@ GAPS = {
     "only-unusable-results": "No result that can serve as a baseline for spine and hip follow-up "
     "was found",
     "diagnosis-not-confirmed": "Low bone density is recorded only as a diagnosis not confirmed",
+    "result-is-only-a-bound": "A T-score is recorded only as a bound that leaves low BMD open",
     "therapy-without-baseline": "An osteoporosis drug is recorded, but no baseline BMD and no "
     "diagnosis was found",
 }
@@ -75,6 +76,7 @@ GAP_SUMMARIES = {
     "results-not-usable": "Bone density results could not be used: please check the record.",
     "only-unusable-results": "No usable baseline for spine and hip follow-up found.",
     "diagnosis-not-confirmed": "Low bone density is recorded only as an unconfirmed diagnosis.",
+    "result-is-only-a-bound": "A T-score is recorded only as a bound: please check the result.",
     "therapy-without-baseline": "Osteoporosis drug recorded, no baseline BMD found.",
 }
 

@@ -18,6 +18,7 @@ from hooks.bone_density.words import (
     RatingStatus,
     RatingWord,
     Scenario,
+    Sex,
     Study,
 )
 
@@ -28,7 +29,7 @@ def reasons_for(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
     if scenario is Scenario.RED_FLAG:
         return tuple(_red_flag(decision))
     if scenario is Scenario.PREGNANCY:
-        return tuple(_pregnancy(decision))
+        return tuple(_pregnancy(decision, facts))
     if decision.study is Study.OSTEOPOROSIS_DRUG and decision.indicator is not None:
         return tuple(_reminder(decision, facts))
     if scenario in (Scenario.DECEASED, Scenario.INITIAL):
@@ -68,7 +69,7 @@ def _red_flag(decision: Decision) -> Iterator[Reason]:
     )
 
 
-def _pregnancy(decision: Decision) -> Iterator[Reason]:
+def _pregnancy(decision: Decision, facts: Facts) -> Iterator[Reason]:
     yield Reason(
         "pregnancy-recorded",
         "A pregnancy is recorded. Please confirm it; bone densitometry is deferred in pregnancy, "
@@ -76,6 +77,13 @@ def _pregnancy(decision: Decision) -> Iterator[Reason]:
         "project-choice",
         decision.situation.evidence,
     )
+    if facts.person.sex is Sex.MALE:
+        yield Reason(
+            "sex-contradicts-conditions",
+            "The recorded sex contradicts this record: please check both.",
+            "project-choice",
+            (facts.person.reference,),
+        )
 
 
 def _silent(decision: Decision) -> Iterator[Reason]:

@@ -108,11 +108,9 @@ def red_flag_radicular(facts: Facts) -> Verdict | None:
 
 
 def pregnancy(facts: Facts) -> Verdict | None:
-    """A present pregnancy: confirm or defer, no rating."""
+    """A present pregnancy, whatever the recorded sex: confirm or defer, no rating."""
     found = present_pregnancy(facts)
-    if found and "sex-contradicts-conditions" not in facts.belonging.gaps:
-        return _certain(Scenario.PREGNANCY, _references(found))
-    return None
+    return _certain(Scenario.PREGNANCY, _references(found)) if found else None
 
 
 def present_pregnancy(facts: Facts) -> tuple[Finding, ...]:
@@ -170,6 +168,8 @@ def _open_baseline(facts: Facts) -> list[str]:
         gaps.append("only-unusable-results")
     if facts.low_bmd.unconfirmed:
         gaps.append("diagnosis-not-confirmed")
+    if facts.low_bmd.undecided:
+        gaps.append("result-is-only-a-bound")
     if not facts.measurements.usable and facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY):
         gaps.append("therapy-without-baseline")
     return gaps

@@ -70,7 +70,7 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
     findings = read_findings(reading)
     observations = reading.observations()
     measurements = read_measurements(reading, observations)
-    scans = read_scans(reading, measurements)
+    scans = read_scans(reading, measurements, observations)
     medications = read_medications(reading, findings)
     glucocorticoid = read_glucocorticoid(reading, medications, findings)
     height_loss = read_height_loss(reading, observations, person)

@@ -17,14 +17,15 @@ DIAGNOSES = ("osteoporosis", "low-bone-mass")
 class LowBmd:
     """What establishes low BMD: T-scores, Z-scores (younger adults only), coded diagnoses.
 
-    `unconfirmed` are diagnoses recorded as provisional or differential: they establish nothing,
-    and leave it open.
+    `unconfirmed` are diagnoses recorded as provisional or differential, `undecided` results given
+    as a bound on the wrong side of the limit: they establish nothing, and leave it open.
     """
 
     by_t_score: tuple[Measurement, ...]
     by_z_score: tuple[Measurement, ...]
     by_diagnosis: tuple[Finding, ...]
     unconfirmed: tuple[Finding, ...]
+    undecided: tuple[Measurement, ...]
 
     def is_established(self, group: Group) -> bool:
         """Whether it is established for a patient of one group."""
@@ -67,6 +68,11 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
                 item for item in findings.active(set_id) if item.certainty is Certainty.PROVISIONAL
             )
             for set_id in DIAGNOSES
+        ),
+        undecided=tuple(
+            item
+            for item in measurements.usable
+            if item.kind is Kind.T_SCORE and item.comparator in (">", ">=") and item.value < below
         ),
     )
 

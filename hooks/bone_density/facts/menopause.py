@@ -41,7 +41,7 @@ def read_belonging(person: Person, findings: Findings, known: Knowledge) -> Belo
         gaps.append("adult-age-not-certain")
     if person.sex is None:
         gaps.append("sex-not-known")
-    if person.sex is Sex.MALE and (status is not None or findings.active("pregnancy")):
+    if person.sex is Sex.MALE and status is not None:
         gaps.append("sex-contradicts-conditions")
     groups: set[Group] = set()
     if person.sex is not Sex.FEMALE:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, completed_months, read_event
 from cds_service.fhir.resources import Raw, name_of, resolve, status_of
-from hooks.bone_density.facts.measurements import Measurements
+from hooks.bone_density.facts.measurements import FINAL, Measurements
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.orders import most_exact, studies_of
 from hooks.bone_density.words import CENTRAL_SITES, Site, Study
@@ -78,7 +78,7 @@ def months_since(when: DateInterval, as_of: date) -> tuple[int, int]:
     return fewest, completed_months(when.earliest, as_of)
 
 
-def read_scans(reading: Reading, measurements: Measurements) -> Scans:
+def read_scans(reading: Reading, measurements: Measurements, observations: Iterable[Raw]) -> Scans:
     """Every earlier scan that documents itself by a code; future dates are named, not used."""
     central: list[Scan] = []
     forearm: list[Scan] = []
@@ -92,7 +92,7 @@ def read_scans(reading: Reading, measurements: Measurements) -> Scans:
             forearm.append(scan)
         elif site is Site.UNSPECIFIED:
             unstated.append(scan)
-    for study, scan in _documented(reading, measurements):
+    for study, scan in _documented(reading, measurements, observations):
         if study in _CENTRAL_STUDIES:
             central.append(scan)
         elif study is Study.DXA_FOREARM:
@@ -116,16 +116,30 @@ def _observed(
         yield scan.reference, scan.site, scan.when, False
 
 
-def _documented(reading: Reading, measurements: Measurements) -> Iterator[tuple[Study, Scan]]:
-    """Scans that a report or a procedure documents, with the study its code means."""
+def _of_type(resource_type: str, reading: Reading, observations: Iterable[Raw]) -> Iterable[Raw]:
+    return observations if resource_type == "Observation" else reading.resources(resource_type)
+
+
+def _documented(
+    reading: Reading, measurements: Measurements, observations: Iterable[Raw]
+) -> Iterator[tuple[Study, Scan]]:
+    """Scans that a report, a procedure or a panel documents, with the study its code means."""
     by_reference = {item.reference: item.site for item in measurements.usable}
+    known = set(by_reference) | {scan.reference for scan in measurements.performed}
     for resource_type, accepted, event in (
+        ("Observation", FINAL, "effective"),
         ("DiagnosticReport", _REPORTED, "effective"),
         ("Procedure", frozenset({"completed"}), "performed"),
     ):
-        for resource in reading.resources(resource_type):
+        for resource in _of_type(resource_type, reading, observations):
             studies = studies_of(codings(resource.get("code")), reading.settings, reading.known)
             if not studies:
+                continue
+            if resource_type == "Observation" and (
+                name_of(resource) in known
+                or name_of(resource) in measurements.unusable
+                or "dataAbsentReason" in resource
+            ):
                 continue
             status = status_of(resource)
             if status in _VOID:
@@ -149,7 +163,7 @@ def _documented(reading: Reading, measurements: Measurements) -> Iterator[tuple[
 
 def _result_sites(report: Raw, reading: Reading, by_reference: dict[str, Site]) -> set[Site]:
     """Sites of the readable results that a report refers to."""
-    results = report.get("result")
+    results = report.get("result", report.get("hasMember"))
     found = set()
     for reference in results if isinstance(results, list) else ():
         observation = resolve(reference, report, reading.chart.related)

@@ -20,6 +20,8 @@ from cds_service.fhir.codings import CodedValue
 from cds_service.fhir.valuesets import Concept, ValueSet, read_value_set
 
 RULESET = "2026.1.0"
+SCAN_SETS = ("study-dxa-unspecified", "study-bone-density-unspecified")
+"""Codes under which a panel or report of a scan may come as an Observation without a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ def load(root: Traversable) -> Knowledge:
         sources=sources,
         observation_codes=frozenset(
             concept.code
-            for set_id in ("t-score", "z-score", "areal-bmd", "body-height")
+            for set_id in ("t-score", "z-score", "areal-bmd", "body-height", *SCAN_SETS)
             for concept in value_sets[set_id].concepts()
         ),
         height_codes=frozenset(item.code for item in value_sets["body-height"].concepts()),

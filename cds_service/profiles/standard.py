@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cds_service.profiles.codes import own_coding
-from cds_service.profiles.suggestions import suggestions_of
+from cds_service.profiles.suggestions import Drafts, suggestions_of
 from cds_service.protocol.advice import Advice
 from cds_service.protocol.identifiers import derived_uuid
 from cds_service.protocol.markdown import plain
@@ -37,11 +37,12 @@ def render(
     instance, order, rule and content, so a repeated call repeats them.
     """
     cards: list[dict[str, Any]] = []
+    drafts = Drafts(orders)
     seen: Counter[tuple[str, ...]] = Counter()
     for advice in advices:
         if advice.indicator is None:
             continue
-        card = _card(advice, suggestions_of(advice, orders, orderables), ruleset)
+        card = _card(advice, suggestions_of(advice, drafts, orderables), ruleset)
         parts = (client_name, hook_instance, advice.order, advice.rule, _digest(card))
         # Two drafts may have one name and get one text: their cards still are two.
         cards.append(_with_uuids(card, uuid_key, (*parts, str(seen[parts]))))

@@ -15,8 +15,33 @@ from cds_service.protocol.orders import Order
 _MAX_LABEL = 200
 
 
+class Drafts:
+    """The drafts of one request by name, indexed once for all cards."""
+
+    def __init__(self, orders: tuple[Order, ...]) -> None:
+        self._judged: dict[str, Resource] = {}
+        self._named: dict[str, list[Order]] = {}
+        for order in orders:
+            self._judged.setdefault(order.reference, order.resource)
+            if name := resource_id(order.resource):
+                self._named.setdefault(name, []).append(order)
+
+    def judged(self, reference: str) -> Resource:
+        """The first draft of one name as explanations know it."""
+        return self._judged.get(reference, {})
+
+    def changeable(self, resource: Resource) -> Resource | None:
+        """The draft that a proposal changes, as the client sent it.
+
+        Only one that is still a proposal of this patient, and the only one of its name: a client
+        could not tell two of the same name apart.
+        """
+        named = self._named.get(resource_id(resource) or "", [])
+        return named[0].resource if len(named) == 1 and named[0].excluded is None else None
+
+
 def suggestions_of(
-    advice: Advice, orders: tuple[Order, ...], orderables: Mapping[str, Any]
+    advice: Advice, drafts: Drafts, orderables: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The suggestions that can be made, without uuids; at most one of them is recommended.
 
@@ -25,7 +50,7 @@ def suggestions_of(
     """
     found: list[dict[str, Any]] = []
     for proposal in advice.proposals:
-        action = _action(proposal, advice, orders, orderables)
+        action = _action(proposal, advice, drafts, orderables)
         if action is not None:
             is_first = not any(item["isRecommended"] for item in found)
             found.append(
@@ -41,16 +66,15 @@ def suggestions_of(
 def _action(
     proposal: Proposal,
     advice: Advice,
-    orders: tuple[Order, ...],
+    drafts: Drafts,
     orderables: Mapping[str, Any],
 ) -> dict[str, Any] | None:
     described = plain(proposal.description, _MAX_LABEL) or plain(proposal.label) or proposal.study
     if proposal.kind is ProposalKind.ADD:
-        judged = next((o.resource for o in orders if o.reference == advice.order), {})
-        coding = coding_for(proposal, judged, orderables)
+        coding = coding_for(proposal, drafts.judged(advice.order), orderables)
         new = added(proposal, coding) if coding else None
         return {"type": "create", "description": described, "resource": new} if new else None
-    draft = _draft(proposal, orders)
+    draft = drafts.changeable(proposal.resource)
     if draft is None:
         return None
     if proposal.kind is ProposalKind.REMOVE:
@@ -58,14 +82,3 @@ def _action(
     coding = coding_for(proposal, draft, orderables)
     changed = replaced(draft, coding) if coding else None
     return {"type": "update", "description": described, "resource": changed} if changed else None
-
-
-def _draft(proposal: Proposal, orders: tuple[Order, ...]) -> Resource | None:
-    """The draft that a proposal changes, as the client sent it.
-
-    Only one that is still a proposal of this patient, and the only one of its name: a client could
-    not tell two of the same name apart.
-    """
-    name = resource_id(proposal.resource)
-    named = [order for order in orders if name and resource_id(order.resource) == name]
-    return named[0].resource if len(named) == 1 and named[0].excluded is None else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from functools import partial
 
@@ -10,12 +12,15 @@ from cds_service.protocol.chart import Chart, PartState, Unread
 from cds_service.protocol.orders import Order
 from hooks.bone_density.advice import advise
 from hooks.bone_density.decision import decide
-from hooks.bone_density.decision.situation import decide_situation
+from hooks.bone_density.decision.situation import Situation, decide_situation
 from hooks.bone_density.explanation import explain_facts
-from hooks.bone_density.facts import read_facts
-from hooks.bone_density.orders import study_of
+from hooks.bone_density.facts import Facts, read_facts
+from hooks.bone_density.orders import codes_disagree, study_of
 from hooks.bone_density.settings import Settings
 from hooks.bone_density.words import Scenario, Study, Timing
+
+MAX_JUDGED = 100
+"""Orders of one call that get a card; a longer list is no clinician's click."""
 
 
 def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date) -> Assessment:
@@ -26,40 +31,68 @@ def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date
         gap = Unread("Patient", chart.patient.reason or "not read")
         if has_density_order:
             raise ChartNotReadable((gap,))
-        return Assessment(tuple(_not_read(order) for order, _ in judged), unread=chart.unread)
+        return Assessment(
+            tuple(
+                _silent(order, study, Scenario.INSUFFICIENT, Timing.UNKNOWN, "patient-not-read")
+                for order, study in judged
+            ),
+            unread=chart.unread,
+        )
     facts = read_facts(chart, settings, as_of)
     situation = decide_situation(facts, may_refuse=has_density_order)
-    studies = _drafted(selection, settings)
-    advices: list[Advice] = []
-    is_reminded = any(study is not Study.OSTEOPOROSIS_DRUG for _, study in judged)
-    for order, study in judged:
-        others = frozenset(other for identity, other in studies.items() if identity != id(order))
-        decision = decide(study, situation, facts, settings, others, is_reminded=is_reminded)
-        is_reminded = is_reminded or decision.indicator is not None
-        advices.append(advise(order, decision, facts))
+    advices = (
+        *_advices(judged[:MAX_JUDGED], _drafted(selection, settings), situation, facts, settings),
+        *(
+            _silent(order, study, situation.scenario, situation.timing, "too-many-orders")
+            for order, study in judged[MAX_JUDGED:]
+        ),
+    )
     return Assessment(
-        tuple(advices), partial(explain_facts, facts, situation), facts.ignored, facts.unread
+        advices, partial(explain_facts, facts, situation), facts.ignored, facts.unread
     )
 
 
-def _drafted(selection: Selection, settings: Settings) -> dict[int, Study]:
-    """The study of every draft that is still a proposal, by identity of the draft."""
+def _advices(
+    judged: list[tuple[Order, Study]],
+    drafted: Counter[Study],
+    situation: Situation,
+    facts: Facts,
+    settings: Settings,
+) -> Iterator[Advice]:
+    """The advice of each order, in their order: what one card offers or says, the next does not."""
+    offered: set[Study] = set()
+    is_reminded = any(study is not Study.OSTEOPOROSIS_DRUG for _, study in judged)
+    for order, study in judged:
+        others = frozenset(other for other, count in drafted.items() if count > (other is study))
+        if study is not Study.OSTEOPOROSIS_DRUG:  # two clicks would order the DXA twice
+            others |= offered
+        decision = decide(study, situation, facts, settings, others, is_reminded=is_reminded)
+        is_reminded = is_reminded or decision.indicator is not None
+        if study is not Study.OSTEOPOROSIS_DRUG:
+            offered |= {Study(offer.target) for offer in decision.offers if offer.is_axial_dxa}
+        disagree = study is Study.BONE_DENSITY_UNSPECIFIED and codes_disagree(order, settings)
+        yield advise(order, decision, facts, codes_disagree=disagree)
+
+
+def _drafted(selection: Selection, settings: Settings) -> Counter[Study]:
+    """How many drafts that are still proposals ask for each study."""
     if len(selection.drafts) < 2:  # nothing beside the judged order
-        return {}
-    return {
-        id(order): study
+        return Counter(Study(study) for _, study in selection.orders)
+    judged = {id(order): Study(study) for order, study in selection.orders}
+    return Counter(
+        study
         for order in selection.drafts
-        if order.excluded is None and (study := study_of(order, settings))
-    }
+        if order.excluded is None and (study := judged.get(id(order)) or study_of(order, settings))
+    )
 
 
-def _not_read(order: Order) -> Advice:
-    """A drug order in a chart without a readable patient: silence, never a refusal."""
+def _silent(order: Order, study: Study, scenario: Scenario, timing: Timing, silence: str) -> Advice:
+    """No card for an order that was not judged, and why."""
     return Advice(
         order=order.reference,
-        study=Study.OSTEOPOROSIS_DRUG.value,
-        scenario=Scenario.INSUFFICIENT.value,
-        timing=Timing.UNKNOWN.value,
-        silence="patient-not-read",
+        study=study.value,
+        scenario=scenario.value,
+        timing=timing.value,
+        silence=silence,
         rule="insufficient-data",
     )

@@ -87,10 +87,20 @@ def studies_of(
 
 def most_exact(found: frozenset[Study]) -> Study:
     """The one study several codes agree on; codes that contradict each other name no modality."""
+    return _agreed(found) or Study.BONE_DENSITY_UNSPECIFIED
+
+
+def _agreed(found: frozenset[Study]) -> Study | None:
     for study in found:
         if all(other is study or study in _REFINES.get(other, ()) for other in found):
             return study
-    return Study.BONE_DENSITY_UNSPECIFIED
+    return None
+
+
+def codes_disagree(order: Order, settings: Settings) -> bool:
+    """Whether the codes of one imaging order name studies that contradict each other."""
+    found = studies_of(codings(order.resource.get("code")), settings, knowledge())
+    return bool(found) and _agreed(found) is None
 
 
 def _at_site(study: Study, order: Order, known: Knowledge) -> Study:

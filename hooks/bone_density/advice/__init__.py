@@ -45,11 +45,14 @@ _PROJECT_LABELS = {
 }
 
 
-def advise(order: Order, decision: Decision, facts: Facts) -> Advice:
-    """The advice for one judged order."""
+def advise(
+    order: Order, decision: Decision, facts: Facts, *, codes_disagree: bool = False
+) -> Advice:
+    """The advice for one judged order; `codes_disagree` says that its codes name two studies."""
     situation, rated = decision.situation, decision.rated
-    reasons = reasons_for(decision, facts)
+    reasons = reasons_for(decision, facts, codes_disagree=codes_disagree)
     has_card = decision.indicator is not None
+    rests_on_acr = situation.scenario not in (Scenario.RED_FLAG, Scenario.PREGNANCY)
     return Advice(
         order=order.reference,
         study=decision.study.value,
@@ -68,8 +71,8 @@ def advise(order: Order, decision: Decision, facts: Facts) -> Advice:
         detail=detail(order, decision, facts, reasons) if has_card else "",
         topic=TOPIC,
         source_label=_source_label(decision),
-        source_url=LINKS["acr"].url,
-        links=(LINKS["acr"],) if has_card else (),
+        source_url=LINKS["acr"].url if rests_on_acr else None,
+        links=(LINKS["acr"],) if has_card and rests_on_acr else (),
         override_reasons=OVERRIDE_REASONS if has_card else (),
         proposals=tuple(proposal(offer, order) for offer in decision.offers),
     )

@@ -5,7 +5,12 @@ from __future__ import annotations
 from cds_service.protocol.advice import Reason
 from cds_service.protocol.markdown import plain, quote
 from cds_service.protocol.orders import Order
-from hooks.bone_density.advice.history import newest_first, results_table, therapy_line
+from hooks.bone_density.advice.history import (
+    condition,
+    newest_first,
+    results_table,
+    therapy_line,
+)
 from hooks.bone_density.advice.labels import STUDIES, UNREAD_DATA
 from hooks.bone_density.advice.reasons import is_appropriate_dxa
 from hooks.bone_density.decision import Decision
@@ -23,6 +28,15 @@ DISAGREEMENT = (
 )
 """Source: nof-treated-interval, endocrine-society-2019, acp-2017, gighz-surveillance."""
 
+DISAGREEMENT_SOURCES = (
+    "gighz-surveillance",
+    "nof-treated-interval",
+    "endocrine-society-2019",
+    "acp-2017",
+)
+
+_NO_CALCIUM = "- No calcium supplements for at least 24 hours before the scan."
+
 _WITHOUT_HISTORY = frozenset({Scenario.RED_FLAG, Scenario.PREGNANCY})
 
 
@@ -32,6 +46,7 @@ def detail(order: Order, decision: Decision, facts: Facts, reasons: tuple[Reason
         f"**Order:** {STUDIES[decision.study]} ({quote(order.reference, 80)})",
         "\n".join(f"- {reason.text}" for reason in reasons),
     ]
+    parts.append(_conditions(decision, facts, reasons))
     if decision.situation.scenario not in _WITHOUT_HISTORY:
         parts += [_results(facts), _therapy(facts)]
     if is_appropriate_dxa(decision) or decision.study in (
@@ -41,6 +56,25 @@ def detail(order: Order, decision: Decision, facts: Facts, reasons: tuple[Reason
         parts.append(_preparation(facts))
     parts += [_not_read(facts), _not_used(facts), _basis(decision, facts, reasons)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _conditions(decision: Decision, facts: Facts, reasons: tuple[Reason, ...]) -> str:
+    """The recorded conditions that the reasons and the rule rest on."""
+    used = {*decision.situation.evidence, *(ref for reason in reasons for ref in reason.evidence)}
+    lines = list(
+        dict.fromkeys(
+            f"- {condition(finding)}" for finding in facts.findings.all if finding.reference in used
+        )
+    )
+    if not lines:
+        return ""
+    return "\n".join(("**Conditions used**", "", *_some(lines)))
+
+
+def _some(lines: list[str]) -> list[str]:
+    if len(lines) <= MOST_NAMED:
+        return lines
+    return [*lines[:MOST_NAMED], f"- and {len(lines) - MOST_NAMED} more"]
 
 
 def _results(facts: Facts) -> str:
@@ -58,6 +92,16 @@ def _preparation(facts: Facts) -> str:
 
     Source: gighz-surveillance (same machine, LSC, no calcium supplements for 24 hours).
     """
+    if not facts.scans.central:
+        found = "was found" if facts.scans.is_complete else "was found in what could be read"
+        return "\n".join(
+            (
+                "**For the DXA**",
+                "",
+                f"- No DXA of spine or hip {found}: this one becomes the baseline to compare with.",
+                _NO_CALCIUM,
+            )
+        )
     device = next(
         (
             item.device
@@ -74,7 +118,7 @@ def _preparation(facts: Facts) -> str:
             f"- Ask for the same facility and the same machine as the prior DXA{named}.",
             "- Ask for the change against the facility's least significant change (LSC); do not "
             "over-read differences within it.",
-            "- No calcium supplements for at least 24 hours before the scan.",
+            _NO_CALCIUM,
         )
     )
 
@@ -92,13 +136,8 @@ def _not_read(facts: Facts) -> str:
 def _not_used(facts: Facts) -> str:
     if not facts.ignored:
         return ""
-    lines = [
-        f"- {quote(item.resource, 80)}: {plain(item.reason, 100)}"
-        for item in facts.ignored[:MOST_NAMED]
-    ]
-    if len(facts.ignored) > MOST_NAMED:
-        lines.append(f"- and {len(facts.ignored) - MOST_NAMED} more")
-    return "\n".join(("**Received and not used**", "", *lines))
+    lines = [f"- {quote(item.resource, 80)}: {plain(item.reason, 100)}" for item in facts.ignored]
+    return "\n".join(("**Received and not used**", "", *_some(lines)))
 
 
 def _basis(decision: Decision, facts: Facts, reasons: tuple[Reason, ...]) -> str:
@@ -115,6 +154,7 @@ def _basis(decision: Decision, facts: Facts, reasons: tuple[Reason, ...]) -> str
         and decision.situation.scenario not in _WITHOUT_HISTORY
     ):
         lines.append(DISAGREEMENT)
+        sources.update(dict.fromkeys(DISAGREEMENT_SOURCES))
     cited = [facts.known.sources[key] for key in sources if key != "project-choice"]
     titles = "; ".join(
         f"{source.cite} ({source.grade} source, retrieved {source.retrieved})" for source in cited

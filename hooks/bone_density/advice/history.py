@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.protocol.markdown import quote
-from hooks.bone_density.advice.labels import SITES
+from hooks.bone_density.advice.labels import SETS, SITES
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
+from hooks.bone_density.facts.conditions import Certainty, Finding
 from hooks.bone_density.facts.measurements import Measurement
 from hooks.bone_density.facts.medications import Course, class_family
 from hooks.bone_density.facts.trend import Comparison
@@ -88,6 +89,24 @@ def _courses(courses: tuple[Course, ...], facts: Facts, prefix: str) -> list[str
         name = " (from name)" if all(course.is_from_name for course in of_drug) else ""
         texts.append(f"{prefix}{drug}{name}, {since}")
     return texts
+
+
+def condition(finding: Finding) -> str:
+    """A recorded condition in fixed words, its code, its date, and how certain it is."""
+    name = ", ".join(words for key, words in SETS.items() if key in finding.sets)
+    date = (
+        f"onset {finding.onset}"
+        if finding.onset
+        else f"recorded {finding.recorded}"
+        if finding.recorded
+        else "undated"
+    )
+    notes = [date]
+    if finding.certainty is Certainty.PROVISIONAL:
+        notes.append("not confirmed")
+    if not finding.is_active:
+        notes.append("no longer active")
+    return f"{name} ({quote(finding.code, 20)}, {', '.join(notes)})"
 
 
 def comparison(item: Comparison) -> str:

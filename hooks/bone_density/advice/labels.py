@@ -62,23 +62,47 @@ GAPS = {
 }
 """What is missing or contradictory, by the gap codes of the decision."""
 
-GAP_SUMMARIES = {
-    "age-not-known": "Age not recorded: appropriateness can be given only conditionally.",
-    "adult-age-not-certain": "Birth date not exact: appropriateness only conditionally.",
-    "age-not-exact": "Birth date not exact: appropriateness can be given only conditionally.",
-    "sex-not-known": "Sex not recorded: appropriateness can be given only conditionally.",
-    "sex-contradicts-conditions": "Recorded data contradict each other: please check before "
-    "ordering.",
-    "menopausal-status-not-known": "Menopausal status not known: appropriateness depends on it.",
-    "premenopausal-contradicts-age": "Menopausal status and age contradict: please check.",
-    "under-adult-age": "Bone density in children and adolescents is outside this service.",
-    "conditions-not-read": "Conditions could not be read: appropriateness only conditionally.",
-    "results-not-usable": "Bone density results could not be used: please check the record.",
-    "only-unusable-results": "No usable baseline for spine and hip follow-up found.",
-    "diagnosis-not-confirmed": "Low bone density is recorded only as an unconfirmed diagnosis.",
-    "result-is-only-a-bound": "A T-score is recorded only as a bound: please check the result.",
-    "therapy-without-baseline": "Osteoporosis drug recorded, no baseline BMD found.",
+GAP_HEADS = {
+    "age-not-known": "Age not recorded",
+    "adult-age-not-certain": "Birth date not exact",
+    "age-not-exact": "Birth date not exact",
+    "sex-not-known": "Sex not recorded",
+    "sex-contradicts-conditions": "Recorded data contradict each other",
+    "menopausal-status-not-known": "Menopausal status not known",
+    "premenopausal-contradicts-age": "Menopausal status and age contradict each other",
+    "under-adult-age": "Bone density in children and adolescents is outside this service",
+    "conditions-not-read": "Conditions could not be read",
+    "results-not-usable": "Bone density results could not be used",
+    "only-unusable-results": "No usable baseline for spine and hip follow-up",
+    "diagnosis-not-confirmed": "Low bone density recorded only as an unconfirmed diagnosis",
+    "result-is-only-a-bound": "T-score recorded only as a bound",
+    "therapy-without-baseline": "Osteoporosis drug recorded, no baseline BMD found",
 }
+"""The same gaps as the first words of a summary."""
+
+SETS = {
+    "osteoporosis": "osteoporosis",
+    "low-bone-mass": "low bone mass",
+    "vertebral-fracture": "vertebral fracture",
+    "spine-unreliable": "condition that makes the lumbar spine value unreliable",
+    "hip-prosthesis": "hip replacement",
+    "glucocorticoid-long-term-use": "long-term steroid use",
+    "primary-hyperparathyroidism": "primary hyperparathyroidism",
+    "fragility-fracture": "fragility fracture",
+    "hypoparathyroidism": "hypoparathyroidism",
+    "postmenopausal": "postmenopausal status",
+    "perimenopausal": "perimenopausal status",
+    "premenopausal": "premenopausal status",
+    "pregnancy": "pregnancy",
+    "height-loss": "height loss",
+    "back-pain": "back pain",
+    "cord-or-cauda-equina": "cauda equina syndrome or cord compression",
+    "neurological-deficit": "neurological deficit",
+    "radicular-symptom": "radicular symptom",
+    "thigh-pain": "thigh, hip or groin pain",
+    "active-malignancy": "active malignancy",
+}
+"""The value sets of conditions in words."""
 
 VFA_REASONS = {
     "vfa-age-woman": "woman aged 70 or over with a T-score below -1.0",

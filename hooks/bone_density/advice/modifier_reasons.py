@@ -10,7 +10,7 @@ from hooks.bone_density.advice.history import site, value, when
 from hooks.bone_density.decision import Decision
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.conditions import Finding
-from hooks.bone_density.words import Group, Modifier, Scenario
+from hooks.bone_density.words import SPINE_SITES, Group, Modifier, Scenario
 
 
 def modifier_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
@@ -100,7 +100,10 @@ def _glucocorticoid(facts: Facts) -> Iterator[Reason]:
 
 
 def _contradictions(decision: Decision, facts: Facts) -> Iterator[Reason]:
-    newest = facts.newest_t_scores
+    spine_is_reliable = not decision.situation.signs.spine
+    newest = tuple(
+        item for item in facts.newest_t_scores if spine_is_reliable or item.site not in SPINE_SITES
+    )
     osteoporosis = tuple(
         finding for finding in facts.low_bmd.by_diagnosis if "osteoporosis" in finding.sets
     )

@@ -60,10 +60,14 @@ def _rating(decision: Decision, facts: Facts) -> Iterator[Reason]:
     source = rated.source or "project-choice"
     evidence = facts.low_bmd.evidence
     if rated.status is RatingStatus.RATED:
-        if decision.situation.scenario is Scenario.YOUNGER and study not in (
-            Study.DXA_SPINE_HIP,
-            Study.DXA_SPINE_HIP_VFA,
-        ):
+        younger = decision.situation.scenario is Scenario.YOUNGER
+        if younger and study is Study.DXA_SPINE_HIP_VFA:
+            text = (
+                f"{_RATED_TEXTS[Study.DXA_SPINE_HIP]} For the added VFA there is no published "
+                "rating in this scenario."
+            )
+            yield Reason(_RATED_CODES[study], text, source, evidence)
+        elif younger and study is not Study.DXA_SPINE_HIP:
             word = RATINGS[rated.rating or ""]
             label = STUDIES[study]
             text = f"{label[0].upper()}{label[1:]}: {word} in this scenario."

@@ -22,8 +22,16 @@ from hooks.bone_density.words import (
     Study,
 )
 
+_CODES_DISAGREE = Reason(
+    "order-codes-disagree",
+    "The codes of the order name different studies: please check which one is meant.",
+    "project-choice",
+)
 
-def reasons_for(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
+
+def reasons_for(
+    decision: Decision, facts: Facts, *, codes_disagree: bool = False
+) -> tuple[Reason, ...]:
     """All reasons of one decision, the deciding one first."""
     scenario = decision.situation.scenario
     if scenario is Scenario.RED_FLAG:
@@ -39,6 +47,7 @@ def reasons_for(decision: Decision, facts: Facts) -> tuple[Reason, ...]:
     return (
         *_gaps(decision, facts),
         *rating_reasons(decision, facts),
+        *((_CODES_DISAGREE,) if codes_disagree else ()),
         *_scenario(decision, facts),
         *timing_reasons(decision, facts),
         *modifier_reasons(decision, facts),
@@ -120,9 +129,8 @@ def _gaps(decision: Decision, facts: Facts) -> Iterator[Reason]:
             verb = "On" if facts.medications.therapy else "Earlier on"
             text = f"{verb} {drugs}, no baseline BMD and no diagnosis of low bone density found"
             evidence = tuple(course.reference for course in courses)
-        elif gap in ("age-not-known", "sex-not-known"):
-            detail = facts.person.unknown.get("age" if gap == "age-not-known" else "sex")
-            text = f"{text}: {detail}" if detail else text
+        elif gap == "age-not-known":
+            text = f"{text} ({facts.person.unknown['age']})"
         yield Reason(gap, f"{text}.", "project-choice", evidence)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hooks.bone_density.advice.history import months
-from hooks.bone_density.advice.labels import GAP_SUMMARIES, RATINGS, STUDIES
+from hooks.bone_density.advice.labels import GAP_HEADS, RATINGS, STUDIES
 from hooks.bone_density.advice.reasons import is_appropriate_dxa
 from hooks.bone_density.decision import Decision
 from hooks.bone_density.facts import Facts
@@ -28,18 +28,36 @@ def summary(decision: Decision, facts: Facts) -> str:
     if study is Study.OSTEOPOROSIS_DRUG:
         return "Osteoporosis drug ordered: a DXA of lumbar spine and hip(s) may be due."
     if situation.scenario is Scenario.INSUFFICIENT:
-        return GAP_SUMMARIES[situation.gaps[0]]
+        return _undecided(decision)
     if study in TIMED and (text := _timing(decision)):
         return text
     if facts.trend.with_change(Change.FALL) and is_appropriate_dxa(decision):
         return "DXA spine/hip: usually appropriate. Earlier results show a fall beyond the LSC."
     if is_appropriate_dxa(decision):
-        last = situation.when.last
-        date = f" Last DXA {last}." if last and not situation.when.forearm_only else ""
-        return (
-            f"DXA spine/hip: usually appropriate.{date} Same scanner, no calcium for 24 h before."
-        )
+        return _appropriate(decision, facts)
     return _by_rating(decision)
+
+
+def _appropriate(decision: Decision, facts: Facts) -> str:
+    head, when = "DXA spine/hip: usually appropriate.", decision.situation.when
+    if not facts.scans.central:
+        return f"{head} No DXA of spine or hip found to compare with. No calcium for 24 h before."
+    if when.timing is Timing.UNKNOWN:
+        return f"{head} When it is due is not certain. Same scanner, no calcium for 24 h before."
+    return f"{head} Last DXA {when.last}. Same scanner, no calcium for 24 h before."
+
+
+def _undecided(decision: Decision) -> str:
+    gap, rated = decision.situation.gaps[0], decision.rated
+    head = GAP_HEADS[gap]
+    if gap == "under-adult-age":
+        return f"{head}."
+    if rated.status is RatingStatus.RATED and rated.rating is not None:
+        label = STUDIES[decision.study]
+        return f"{head}; {label}: {RATINGS[rated.rating.value]} all the same."
+    if rated.status is RatingStatus.CONDITIONAL:
+        return f"{head}: appropriateness can be given only conditionally."
+    return f"{head}: no rating is given, please check the record."
 
 
 def _red_flag(decision: Decision) -> str:
@@ -71,6 +89,10 @@ def _by_rating(decision: Decision) -> str:
         return f"{head}: {RATINGS[rated.rating.value]} for BMD follow-up."
     if rated.status is RatingStatus.CONDITIONAL:
         if decision.study is Study.VFA:
-            return "VFA does not measure BMD: as an addition to DXA or alone, its rating differs."
+            if any(item.rating == RatingWord.USUALLY.value for item in rated.conditional):
+                return (
+                    "VFA does not measure BMD: as an addition to DXA or alone, its rating differs."
+                )
+            return "VFA does not measure BMD; for a suspected fracture it can be added to DXA."
         return f"{head}: rating depends on what is measured; ask for lumbar spine and hip(s)."
     return f"{head}: no published rating for this situation."

@@ -8,8 +8,9 @@ from cds_service.fhir.dates import add_months
 from cds_service.protocol.advice import Reason
 from hooks.bone_density.advice.history import months
 from hooks.bone_density.decision import Decision
-from hooks.bone_density.decision.timing import EarlyReason
+from hooks.bone_density.decision.timing import EarlyReason, Unclear
 from hooks.bone_density.facts import Facts
+from hooks.bone_density.facts.scans import newest
 from hooks.bone_density.words import (
     TIMED,
     Timing,
@@ -53,9 +54,18 @@ _EARLY_TEXTS = {
 }
 
 
+_UNCLEAR_TEXTS = {
+    Unclear.RESULTS_NOT_READ: "not all results could be read, so a later DXA may exist",
+    Unclear.DATE_NOT_EXACT: "its date is not exact enough",
+    Unclear.REASONS_NOT_READ: "conditions or medications that may document a reason could not all "
+    "be read",
+}
+
+
 def timing_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
     """When the last DXA was, then what follows from it for this order."""
     yield from _last_dxa(decision, facts)
+    yield from _unclear(decision, facts)
     yield from _band(decision, facts)
 
 
@@ -95,6 +105,26 @@ def _last_dxa(decision: Decision, facts: Facts) -> Iterator[Reason]:
         yield Reason(
             "last-dxa-not-known", "The date of the last central DXA is not known.", "project-choice"
         )
+
+
+def _unclear(decision: Decision, facts: Facts) -> Iterator[Reason]:
+    """Why it is not said whether a repeat is early although a DXA is dated."""
+    causes = decision.situation.when.unclear
+    if not causes:
+        return
+    later = newest(facts.scans.unstated)
+    texts = [
+        _UNCLEAR_TEXTS.get(cause) or f"a bone density scan of unstated modality is recorded {later}"
+        for cause in causes
+    ]
+    yield Reason(
+        "timing-not-known",
+        f"Whether a repeat is early is not known: {'; '.join(texts)}.",
+        "project-choice",
+        tuple(scan.reference for scan in facts.scans.unstated)
+        if Unclear.NEWER_UNSTATED_SCAN in causes
+        else _of_last_dxa(decision, facts),
+    )
 
 
 def _of_last_dxa(decision: Decision, facts: Facts) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cds_service.protocol.advice import Reason
 from cds_service.protocol.markdown import quote
@@ -12,18 +13,19 @@ from hooks.bone_density.decision import Decision
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.trend import Change, Comparison
-from hooks.bone_density.words import Scenario
+from hooks.bone_density.words import SPINE_SITES, Scenario
 
 
 def trend_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
     """One reason per site with two results, then discordance of spine and hip."""
     if decision.situation.scenario not in (Scenario.SURVEILLANCE, Scenario.YOUNGER):
         return
+    spine_is_reliable = not decision.situation.signs.spine
     for item in facts.trend.comparisons:
-        yield _change(item)
+        yield _change(item, is_reliable=item.site not in SPINE_SITES or spine_is_reliable)
     if facts.trend.with_change(Change.FALL):
         yield _look_into(facts)
-    if facts.trend.discordance is not None:
+    if facts.trend.discordance is not None and spine_is_reliable:
         spine, hip = facts.trend.discordance.spine, facts.trend.discordance.hip
         yield Reason(
             "spine-hip-discordance",
@@ -35,7 +37,15 @@ def trend_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
         )
 
 
-def _change(item: Comparison) -> Reason:
+def _change(item: Comparison, *, is_reliable: bool) -> Reason:
+    reason = _compared(item)
+    if is_reliable:
+        return reason
+    doubt = " Recorded conditions may make the lumbar spine value falsely high."
+    return replace(reason, text=reason.text + doubt)
+
+
+def _compared(item: Comparison) -> Reason:
     evidence = (item.earlier.reference, item.later.reference)
     if item.change is Change.INDETERMINATE:
         text = (

@@ -9,6 +9,7 @@ from hooks.bone_density.decision.offers import Offer, dxa_may_be_offered, offers
 from hooks.bone_density.decision.rating import Rated, rate
 from hooks.bone_density.decision.situation import Situation
 from hooks.bone_density.facts import Facts
+from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.settings import Settings
 from hooks.bone_density.words import (
     AXIAL_DXA,
@@ -54,7 +55,7 @@ def decide(
         silence = _no_reminder(situation, facts, settings, drafted, is_reminded)
         offer = () if silence else (Offer(ProposalKind.ADD, Study.DXA_SPINE_HIP.value),)
         return Decision(study, situation, rated, None if silence else INFO, silence, offer)
-    silence = _silence(study, situation, rated, settings)
+    silence = _silence(study, situation, rated, settings, facts)
     if silence is not None:
         return Decision(study, situation, rated, None, silence, ())
     return Decision(
@@ -67,7 +68,9 @@ def decide(
     )
 
 
-def _silence(study: Study, situation: Situation, rated: Rated, settings: Settings) -> str | None:
+def _silence(
+    study: Study, situation: Situation, rated: Rated, settings: Settings, facts: Facts
+) -> str | None:
     """Why a density order gets no card, or None."""
     if situation.scenario is Scenario.DECEASED:
         return "deceased"
@@ -82,9 +85,16 @@ def _silence(study: Study, situation: Situation, rated: Rated, settings: Setting
         and situation.timing is Timing.ON_TIME
         and not situation.modifiers
         and situation.scenario in (Scenario.SURVEILLANCE, Scenario.YOUNGER)
+        and not _has_more_to_say(facts)
     ):
         return "quiet-when-appropriate"
     return None
+
+
+def _has_more_to_say(facts: Facts) -> bool:
+    """Whether a fall, a discordance or a gap stands in the chart that no one should miss."""
+    trend = facts.trend
+    return bool(facts.unread or trend.with_change(Change.FALL) or trend.discordance)
 
 
 def _indicator(study: Study, situation: Situation, rated: Rated, settings: Settings) -> str:

@@ -28,6 +28,11 @@ class Offer:
     target: str
     recommended: bool = False
 
+    @property
+    def is_axial_dxa(self) -> bool:
+        """Whether taking it orders a DXA of spine and hip(s)."""
+        return self.target in AXIAL_DXA
+
 
 def _replace(target: Study, *, recommended: bool = False) -> Offer:
     return Offer(ProposalKind.REPLACE, target.value, recommended)
@@ -92,7 +97,8 @@ def _dxa_offers(
     not_appropriate = rated.rating is RatingWord.USUALLY_NOT
     if study is Study.VFA:
         if rated.status is RatingStatus.CONDITIONAL:
-            return (_replace(Study.DXA_SPINE_HIP_VFA, recommended=True),)
+            met = Modifier.VFA_CRITERIA_MET in modifiers
+            return (_replace(Study.DXA_SPINE_HIP_VFA, recommended=met),)
         return (_replace(Study.DXA_SPINE_HIP, recommended=not_appropriate),)
     if study is Study.QUS:
         return (_replace(Study.DXA_SPINE_HIP, recommended=not_appropriate),)

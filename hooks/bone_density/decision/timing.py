@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +13,15 @@ from hooks.bone_density.facts.medications import Course, class_family
 from hooks.bone_density.facts.scans import months_since, newest
 from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.words import Sex, Timing
+
+
+class Unclear(StrEnum):
+    """Why the timing band is not known although a DXA is dated."""
+
+    RESULTS_NOT_READ = "results-not-read"
+    NEWER_UNSTATED_SCAN = "newer-scan-of-unstated-modality"
+    DATE_NOT_EXACT = "last-dxa-date-not-exact"
+    REASONS_NOT_READ = "early-reasons-not-read"
 
 
 class EarlyReason(StrEnum):
@@ -34,7 +43,8 @@ class When:
 
     `months` are the fewest and most completed months since the last central DXA (or the last
     forearm DXA when `forearm_only`). `is_softened` means that a warning would rest on data that
-    could not all be read, or that a rapid-loss reason is documented.
+    could not all be read, or that a rapid-loss reason is documented. `unclear` says why the band is
+    unknown although a central DXA is dated.
     """
 
     timing: Timing
@@ -44,6 +54,7 @@ class When:
     evidence: tuple[str, ...]
     forearm_only: bool = False
     is_softened: bool = False
+    unclear: tuple[Unclear, ...] = ()
 
 
 def read_timing(facts: Facts) -> When:
@@ -54,13 +65,14 @@ def read_timing(facts: Facts) -> When:
         return _without_central(facts, reasons, evidence)
     months = months_since(last, facts.as_of)
     bands = {_band(count, facts, reasons) for count in months}
-    timing = bands.pop() if len(bands) == 1 else Timing.UNKNOWN
-    if timing is not Timing.TOO_SOON and _may_be_newer(facts, last, timing, reasons):
+    timing = next(iter(bands)) if len(bands) == 1 else Timing.UNKNOWN
+    unclear = tuple(_unclear(facts, last, bands, reasons))
+    if unclear:
         timing = Timing.UNKNOWN
     softened = EarlyReason.GLUCOCORTICOID in reasons or not (
         facts.conditions_known and facts.medications_known
     )
-    return When(timing, last, months, reasons, evidence, is_softened=softened)
+    return When(timing, last, months, reasons, evidence, is_softened=softened, unclear=unclear)
 
 
 def _without_central(
@@ -92,18 +104,23 @@ def _band(months: int, facts: Facts, reasons: tuple[EarlyReason, ...]) -> Timing
     return Timing.UNKNOWN
 
 
-def _may_be_newer(
-    facts: Facts, last: DateInterval, timing: Timing, reasons: tuple[EarlyReason, ...]
-) -> bool:
-    """Whether a scan that is not known to be a central DXA, or unread results, move the band."""
+def _unclear(
+    facts: Facts, last: DateInterval, bands: set[Timing], reasons: tuple[EarlyReason, ...]
+) -> Iterator[Unclear]:
+    """What keeps the band open; within the minimum interval nothing newer changes the answer."""
+    if bands == {Timing.TOO_SOON}:
+        return
     if not facts.observations_known:
-        return True
+        yield Unclear.RESULTS_NOT_READ
     other = newest(facts.scans.unstated)
-    if other is None or other.latest <= last.latest:
-        return False
-    return any(
-        _band(count, facts, reasons) is not timing for count in months_since(other, facts.as_of)
-    )
+    if other is not None and other.latest > last.latest:
+        theirs = {_band(count, facts, reasons) for count in months_since(other, facts.as_of)}
+        if theirs != bands:
+            yield Unclear.NEWER_UNSTATED_SCAN
+    if len(bands) > 1:
+        yield Unclear.DATE_NOT_EXACT
+    if Timing.UNKNOWN in bands:
+        yield Unclear.REASONS_NOT_READ
 
 
 def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
@@ -119,7 +136,11 @@ def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
             facts.glucocorticoid.evidence if facts.glucocorticoid.is_long else ()
         ),
         EarlyReason.BONE_LOSS_DRUG: _courses(
-            facts.medications.of(Purpose.BONE_LOSS_DRUG), lambda item: _loses_bone(item, facts)
+            (
+                *facts.medications.of(Purpose.BONE_LOSS_DRUG),
+                *facts.medications.of(Purpose.AMBIGUOUS_INDICATION),
+            ),
+            lambda item: _loses_bone(item, facts),
         ),
         EarlyReason.FALL_BEYOND_LSC: tuple(
             reference
@@ -144,10 +165,16 @@ def _courses(courses: Iterable[Course], accept: Callable[[Course], bool]) -> tup
 
 
 def _loses_bone(course: Course, facts: Facts) -> bool:
-    """Aromatase inhibitors, depot progestins, and androgen deprivation (in men)."""
+    """Aromatase inhibitors, depot progestins, and androgen deprivation (in men).
+
+    A GnRH agonist coded only by ingredient serves several purposes; in a man it takes androgens
+    away in all of them.
+    """
     if not course.is_current or course.drug_class.startswith("systemic-glucocorticoid"):
         return False
-    return course.drug_class != "gnrh-androgen-deprivation" or facts.person.sex is Sex.MALE
+    if course.drug_class == "gnrh-androgen-deprivation":
+        return facts.person.sex is Sex.MALE
+    return course.purpose is Purpose.BONE_LOSS_DRUG
 
 
 def _new_therapy(facts: Facts) -> tuple[str, ...]:

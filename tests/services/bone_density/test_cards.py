@@ -142,7 +142,7 @@ def test_safety_cards_do_not_claim_the_criteria(finding: dict[str, Any]) -> None
             "Sex not recorded; DXA of lumbar spine and hip(s): usually appropriate all the same.",
         ),
         (
-            VFA,
+            service_request("draft-1", "312681000", system="http://snomed.info/sct"),
             "Sex not recorded: appropriateness can be given only conditionally.",
         ),
     ],

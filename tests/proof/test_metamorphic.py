@@ -45,7 +45,7 @@ from cds_service.protocol.advice import ChartNotReadable
 
 TIMES = int(os.environ.get("PROOF_EXAMPLES", "1"))
 EXAMPLES = settings(
-    max_examples=60 * TIMES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=40 * TIMES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 ROWS = rows()

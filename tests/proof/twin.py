@@ -1,7 +1,8 @@
 """A second reading of the clinical specification: a plain truth-table evaluator.
 
-Written from design.md (sections 3 to 5), the issue and criteria.md alone, without a look at the
-rules of the service. It knows one order, one chart and one date, and says what must come out.
+Written from the clinical specification alone, without a look at the rules of the service; where the
+two then disagreed, the text decided, and docs/clinical-decisions.md says how. It knows one order,
+one chart and one date, and says what must come out.
 """
 
 from __future__ import annotations
@@ -11,66 +12,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from twin_patient import ORDERS, Diagnosis, Patient, Result, Scan
-
-READINGS: tuple[str, ...] = (
-    "A deceased patient is silent even with red flags: 'deceased patients: silence with that "
-    "reason' (design 5.13) against 'Red flags come before every other rule' (5.6).",
-    "412 is decided before any scenario, red flags included: 'nothing that was read establishes "
-    "low BMD while Observations or Conditions could not be read. Otherwise 200' (design 3).",
-    "A Z-score of -2.0 or less establishes low BMD only where younger-adult surveillance is still "
-    "possible: 'or Z <= -2.0 (S2)' (criteria 7.1).",
-    "'All must be new' (design 5.6) covers every code of a red flag: the vertebral fracture or "
-    "back pain beside a retention or radicular code too.",
-    "Cauda equina and cord compression codes suffice (design 5.6); saddle numbness and paraplegia "
-    "need a vertebral fracture or back pain: the general row 2 of criteria 7.2.",
-    "A 'confirmed vertebral fracture' (criteria 7.2, 2b) is one without verificationStatus or "
-    "with 'confirmed'; any other status is a suspected one (7.2, row 8).",
-    "'New' back pain (criteria 7.2, row 8) takes the 90 days of design 5.6; undated is not new.",
-    "Loss of height without an amount suspects a fracture (7.2, row 8) but is not 'height loss "
-    "> 4 cm' for VFA; measured heights count for both above 4 cm: highest minus newest.",
-    "Pregnancy, symptoms, spine artefacts, drug status and hyperparathyroidism must be active; "
-    "diagnoses of low bone mass, menopause, fractures and hip joints count in any clinical "
-    "status: 'the diagnosis is not withdrawn' (C47). Refuted and entered-in-error never count.",
-    "Provisional diagnoses count: 'verificationStatus not refuted/entered-in-error' (7.1).",
-    "Age or sex missing, or menopause unknown at 50 to 54, is insufficient-data even where every "
-    "answer would be the same: first match decides (7.2, row 4); the rating may still be rated.",
-    "Premenopausal at 55 or more is contradictory, since '>=55 post' (7.1) and 7.6 '62'; "
-    "perimenopausal codes leave menopause to age; a postmenopausal code needs no age for its "
-    "status, but a missing age stays insufficient-data.",
-    "'Only unusable BMD' (7.2, row 4) means that no usable result and no diagnosis exist; heel, "
-    "impossible and future results, QUS and scans without a readable result are unusable; "
-    "entered-in-error and unfinished results are as if absent.",
-    "Where low BMD is not established no scenario still possible gives a rating, so that the "
-    "rating status is insufficient-data, never conditional.",
-    "An undated T-score establishes low BMD but dates nothing.",
-    "Conditions unread turn every rating into a conditional one without value; where nothing is "
-    "rated the status stays no-published-rating: 'Conditions unread -> rating conditional'.",
-    "12 to < 23 months, no reason found and drugs or conditions unread: timing unknown, since "
-    "'never early-without-reason' and no reason is documented.",
-    "A partial date ends at the clinical date at the latest ('not in future', 7.1); the newest "
-    "DXA lies between the latest lower and the latest upper ends.",
-    "About a year since a drug's start: 11 to 17 completed months.",
-    "Anabolic drugs, aromatase inhibitors, androgen deprivation (men only: drugs.json) and depot "
-    "progestins are reasons while active, whatever the start (criteria 2).",
-    "A new fragility fracture is a vertebral or osteoporotic fracture code not older than 90 days, "
-    "metastatic and traumatic codes excepted.",
-    "'Denosumab stopped' is an order of an osteoporosis product with status stopped.",
-    "Forearm DXA counts only while no other DXA or density scan is on record (design 5.2).",
-    "VFA ordered alone is conditional also where the VFA criteria are unknown (dose not recorded, "
-    "age or T-score unread): 'Where the rating depends on something unknown' (design 3).",
-    "VFA in younger adults has no published rating, whatever the modifiers (design 3, C16).",
-    "Modifiers attach in both surveillance scenarios alike (design 4).",
-    "Long-term steroid codes (Z79.52 and its value set) mean 3 months or more, dose unrecorded.",
-    "A glucocorticoid order that is completed has no recorded span and is no exposure.",
-    "A low-BMD scenario with status insufficient-data shows info only: 'In scope but undecidable "
-    "-> one info card'; elsewhere the timing caution may make it a warning.",
-    "Initial testing is silent: '0 or 1 info card' (7.2, row 5).",
-    "A drug order shows the reminder of design 5.10 or nothing; 'a complete search found none' "
-    "asks for observations, reports and procedures read and no density scan of any kind found "
-    "except forearm DXA; none in pregnancy and with red flags ('no DXA offer', 5.2).",
-    "M85.9 is 'supportive only' and M84.48XA 'non-vertebral-specific' (codes.json): not counted.",
-)
-"""How this evaluator reads what the texts leave open, each with the sentence it rests on."""
 
 
 # ------------------------------------------------------------ codes
@@ -135,6 +76,7 @@ IV_BISPHOSPHONATES = frozenset({"705875", "904954"})
 ANABOLICS = frozenset({"1435117", "1921083", "2123190"})
 DENOSUMAB = frozenset({"993456", "2715520"})
 OTHER_THERAPY = frozenset({"1490067", "1441740", "261204"})
+SERMS = frozenset({"1490067", "1441740"})
 AMBIGUOUS_INGREDIENTS = frozenset({"993449", "77655"})
 THERAPY = ORAL_BISPHOSPHONATES | IV_BISPHOSPHONATES | ANABOLICS | DENOSUMAB | OTHER_THERAPY
 PREDNISONE_PER_MG = {
@@ -144,10 +86,11 @@ PREDNISONE_PER_MG = {
     "207138": 1.25,
     "343040": 6.67,
     "105392": 6.67,
-    "828248": 0.2,
     "2399654": 0.25,
 }
 """Oral glucocorticoids and how much prednisone one milligram equals."""
+CORTISONE = "828248"
+"""A glucocorticoid for which no equivalence is published in the specification."""
 AROMATASE_INHIBITORS = frozenset({"84857", "199224", "310261"})
 ANDROGEN_DEPRIVATION = frozenset({"825334", "858127", "211544", "2472789"})
 DEPOT_PROGESTIN = frozenset({"1000128", "1000158"})
@@ -235,38 +178,28 @@ def conditions(patient: Patient) -> tuple[Diagnosis, ...]:
     return tuple(item for item in patient.conditions if item.verification not in refused)
 
 
-def coded(patient: Patient, codes: frozenset[str]) -> bool:
-    """Whether one of the codes is recorded in any clinical status."""
-    return any(item.code in codes for item in conditions(patient))
-
-
 def active(patient: Patient, codes: frozenset[str]) -> bool:
     """Whether one of the codes is recorded and active."""
     return any(item.code in codes and item.clinical == "active" for item in conditions(patient))
 
 
-def diagnosed(patient: Patient) -> bool:
-    """Osteoporosis or osteopenia is coded, active and not in doubt."""
-    return any(
-        item.code in OSTEOPOROSIS | LOW_BONE_MASS
-        and item.clinical == "active"
-        and item.verification in SURE
-        for item in conditions(patient)
-    )
-
-
-def diagnosed_once(patient: Patient) -> bool:
-    """Osteoporosis or osteopenia is coded without doubt, in any clinical status."""
-    return any(
-        item.code in OSTEOPOROSIS | LOW_BONE_MASS and item.verification in SURE
-        for item in conditions(patient)
-    )
+def diagnosed(patient: Patient, *, lasting: bool = False) -> bool:
+    """Osteoporosis or osteopenia is coded without doubt, active or (lasting) in any status."""
+    return sure(patient, OSTEOPOROSIS | LOW_BONE_MASS, lasting=lasting)
 
 
 def is_new(item: Diagnosis, as_of: date) -> bool:
     """Onset or recorded within 90 days of the clinical date."""
     days = [(as_of - day).days for day in (item.onset, item.recorded) if day]
     return any(0 <= day <= 90 for day in days)
+
+
+def sure(patient: Patient, codes: frozenset[str], *, lasting: bool = False) -> bool:
+    """Whether one of the codes is recorded without doubt, active or (lasting) in any status."""
+    return any(
+        item.code in codes and item.verification in SURE and (lasting or item.clinical == "active")
+        for item in conditions(patient)
+    )
 
 
 def newly_active(patient: Patient, codes: frozenset[str], as_of: date) -> bool:
@@ -278,7 +211,7 @@ def newly_active(patient: Patient, codes: frozenset[str], as_of: date) -> bool:
 
 
 def red_flag(patient: Patient, as_of: date) -> bool:
-    """Rows 2 and 2b of criteria 7.2 under design 5.6."""
+    """New cord or cauda equina codes, a deficit in company, a radicular symptom beside a fracture."""
     if newly_active(patient, CAUDA_OR_CORD, as_of):
         return True
     fracture = active(patient, VERTEBRAL_FRACTURE)
@@ -294,14 +227,18 @@ def red_flag(patient: Patient, as_of: date) -> bool:
 
 def height_loss_cm(patient: Patient) -> float:
     """The highest height minus the newest one."""
-    if "Observation" in patient.unread or not patient.heights:
+    born = interval(patient.birth)
+    if "Observation" in patient.unread or patient.person != "read" or born is None:
         return 0.0
-    newest = max(patient.heights, key=lambda item: item.when)
-    return max(item.cm for item in patient.heights) - newest.cm
+    adult = [item for item in patient.heights if months_between(born[1], item.when) >= 240]
+    if not adult:
+        return 0.0
+    newest = max(adult, key=lambda item: item.when)
+    return max(item.cm for item in adult) - newest.cm
 
 
 def suspected_fracture(patient: Patient, as_of: date) -> bool:
-    """Row 8 of criteria 7.2: new back pain, height loss or a suspected vertebral fracture."""
+    """New back pain, height loss or a suspected vertebral fracture."""
     if newly_active(patient, BACK_PAIN, as_of):
         return True
     if active(patient, HEIGHT_LOSS):
@@ -310,16 +247,18 @@ def suspected_fracture(patient: Patient, as_of: date) -> bool:
         return True
     unsure = {"provisional", "differential", "unconfirmed"}
     return any(
-        item.code in VERTEBRAL_FRACTURE and item.verification in unsure
+        item.code in VERTEBRAL_FRACTURE
+        and item.verification in unsure
+        and item.clinical == "active"
         for item in conditions(patient)
     )
 
 
 def both_hips(patient: Patient) -> bool:
     """Whether both hip joints are artificial."""
-    if coded(patient, HIP_BOTH):
+    if sure(patient, HIP_BOTH, lasting=True):
         return True
-    return coded(patient, HIP_LEFT) and coded(patient, HIP_RIGHT)
+    return sure(patient, HIP_LEFT, lasting=True) and sure(patient, HIP_RIGHT, lasting=True)
 
 
 # ------------------------------------------------------------ results
@@ -357,13 +296,14 @@ def low_t_score(patient: Patient, as_of: date) -> bool:
 
 def newest_t_score_is_low(patient: Patient, as_of: date) -> bool:
     """A T-score below -1.0 among those of the newest date."""
-    found = [
-        (item.when or "", item.value)
-        for item in read_results(patient)
-        if item.kind == "T" and is_usable(item, as_of)
-    ]
-    last = max((when for when, _ in found), default="")
-    return any(value < -1.0 for when, value in found if when == last)
+    scores = [item for item in read_results(patient) if item.kind == "T" and is_usable(item, as_of)]
+    central = [item for item in scores if item.site in CENTRAL]
+    found = [(item.when or "", item.value) for item in central or scores]
+    dated = [(interval(when), value) for when, value in found if when]
+    last = max((when[0] for when, _ in dated if when), default=None)
+    if last is None:
+        return any(value < -1.0 for _, value in found)
+    return any(value < -1.0 for when, value in dated if when and when[1] >= last)
 
 
 def low_z_score(patient: Patient, as_of: date) -> bool:
@@ -376,7 +316,7 @@ def low_z_score(patient: Patient, as_of: date) -> bool:
 
 def low_bmd(patient: Patient, population: str, as_of: date) -> bool:
     """Whether low BMD is established in a population."""
-    if low_t_score(patient, as_of) or diagnosed(patient):
+    if low_t_score(patient, as_of) or diagnosed(patient, lasting=True):
         return True
     return population == "younger" and low_z_score(patient, as_of)
 
@@ -454,25 +394,42 @@ def taken(patient: Patient, codes: frozenset[str], statuses: tuple[str, ...]) ->
 
 
 def therapy_codes(patient: Patient) -> frozenset[str]:
-    """Osteoporosis drugs; bare denosumab and zoledronic acid only as drugs.json, step 2, allows."""
+    """Osteoporosis drugs; bare denosumab and zoledronic acid only where osteoporosis and no cancer is documented."""
     if diagnosed(patient) and not active(patient, MALIGNANCY):
         return THERAPY | AMBIGUOUS_INGREDIENTS
     return THERAPY
 
 
+def begun_classes(patient: Patient) -> list[date]:
+    """When each class of osteoporosis drug was begun; a new drug of one class is no change."""
+    known = therapy_codes(patient)
+    alike = [ORAL_BISPHOSPHONATES | IV_BISPHOSPHONATES | {"77655"}, DENOSUMAB | {"993449"}, SERMS]
+    alike += [frozenset({code}) for code in known.difference(*alike)]
+    every = ("active", "completed", "stopped")
+    found = []
+    for codes in alike:
+        if taken(patient, codes & known, ("active", "completed")):
+            found += sorted(start for start in taken(patient, codes & known, every) if start)[:1]
+    return found
+
+
 def steroid_exposure(patient: Patient, as_of: date) -> list[float | None]:
     """Daily prednisone equivalents of systemic glucocorticoids for three months or more."""
     found: list[float | None] = []
-    if active(patient, LONG_TERM_STEROID):
+    if sure(patient, LONG_TERM_STEROID):
         found.append(None)
     if "MedicationRequest" in patient.unread:
         return found
     for item in patient.drugs:
-        if item.rxcui not in PREDNISONE_PER_MG or item.status != "active" or item.start is None:
+        if (
+            item.rxcui not in {*PREDNISONE_PER_MG, CORTISONE}
+            or item.status != "active"
+            or item.start is None
+        ):
             continue
         if months_between(item.start, as_of) < 3:
             continue
-        daily = item.daily_mg
+        daily = None if item.rxcui == CORTISONE else item.daily_mg
         found.append(None if daily is None else daily * PREDNISONE_PER_MG[item.rxcui])
     return found
 
@@ -494,9 +451,13 @@ def loss_beyond_lsc(patient: Patient, as_of: date) -> bool:
 
 
 def early_reason(patient: Patient, as_of: date) -> bool:
-    """A documented reason for DXA after about one year (criteria 2)."""
-    starts = taken(patient, therapy_codes(patient), ("active", "completed"))
-    if any(start and 11 <= months_between(start, as_of) <= 17 for start in starts):
+    """A documented reason for DXA after about one year."""
+    starts = begun_classes(patient)
+    last = newest(central_dates(patient, as_of), as_of)
+    if last and any(
+        start and months_between(start, as_of) >= 11 and months_between(start, last[1]) < 11
+        for start in starts
+    ):
         return True
     if taken(patient, ANABOLICS, ("active",)):
         return True
@@ -510,12 +471,17 @@ def early_reason(patient: Patient, as_of: date) -> bool:
         return True
     if loss_beyond_lsc(patient, as_of):
         return True
-    if any(item.code in FRAGILITY_FRACTURE and is_new(item, as_of) for item in conditions(patient)):
+    if any(
+        item.code in FRAGILITY_FRACTURE and is_new(item, as_of) and item.verification in SURE
+        for item in conditions(patient)
+    ):
         return True
-    if active(patient, PRIMARY_HYPERPARATHYROIDISM):
+    if sure(patient, PRIMARY_HYPERPARATHYROIDISM):
         return True
     stopped = taken(patient, DENOSUMAB, ("stopped",))
-    return bool(stopped) and not taken(patient, DENOSUMAB, ("active",))
+    return bool(stopped) and not taken(
+        patient, therapy_codes(patient) & (DENOSUMAB | {"993449"}), ("active",)
+    )
 
 
 # ------------------------------------------------------------ timing
@@ -530,19 +496,21 @@ def band(months: int) -> str:
 
 def timing(patient: Patient, as_of: date) -> str:
     """The patient's timing band, scenario left aside."""
+    last = newest(central_dates(patient, as_of), as_of)
+    if last is not None and {band(months_between(day, as_of)) for day in last} == {"too-soon"}:
+        return "too-soon"
     if "Observation" in patient.unread:
         return "unknown"
-    last = newest(central_dates(patient, as_of), as_of)
     if last is None:
         forearm = newest(forearm_dates(patient, as_of), as_of)
         if not forearm_only(patient, as_of) or forearm is None:
             return "unknown"
         return "on-time" if months_between(forearm[1], as_of) >= 23 else "unknown"
     unstated = newest(unstated_scans(patient, as_of), as_of)
-    if unstated is not None and unstated[1] > last[1]:
-        return "unknown"
     bands = {band(months_between(day, as_of)) for day in last}
-    if len(bands) == 2:
+    if unstated is not None and unstated[1] > last[1]:
+        bands |= {band(months_between(day, as_of)) for day in unstated}
+    if len(bands) > 1:
         return "unknown"
     found = bands.pop()
     if found != "early":
@@ -570,14 +538,12 @@ def by_age(sex: str, age: tuple[int, int] | None) -> frozenset[str]:
 def woman(patient: Patient, age: tuple[int, int] | None) -> tuple[frozenset[str], bool]:
     """Populations of a woman, and whether her data contradict each other."""
     both = frozenset({"older", "younger"})
-    if coded(patient, POSTMENOPAUSAL):
+    if sure(patient, POSTMENOPAUSAL, lasting=True):
         return frozenset({"older"}), False
-    if active(patient, PREMENOPAUSAL):
+    if sure(patient, PREMENOPAUSAL):
         if age is not None and age[1] >= 55:
             return both, True
         return frozenset({"younger"}), False
-    if active(patient, PERIMENOPAUSAL) and (age is None or age[0] < 55):
-        return both, False
     return by_age("female", age), False
 
 
@@ -587,7 +553,7 @@ def populations(patient: Patient, as_of: date) -> tuple[frozenset[str], bool]:
     age = ages(patient, as_of)
     if sex == "male":
         found = by_age("male", age)
-        womanly = coded(patient, POSTMENOPAUSAL) or active(patient, PREMENOPAUSAL | PREGNANCY)
+        womanly = sure(patient, POSTMENOPAUSAL, lasting=True) or sure(patient, PREMENOPAUSAL)
         return found, len(found) == 1 and age is not None and not womanly
     if sex == "female":
         found, contradictory = woman(patient, age)
@@ -606,16 +572,21 @@ def baseline_undecidable(patient: Patient, as_of: date) -> bool:
     """Row 4 where nothing establishes low BMD: what is on file may hide an established one."""
     if "Observation" in patient.unread or "Condition" in patient.unread:
         return True
-    if diagnosed_once(patient):
+    if any(
+        item.code in OSTEOPOROSIS | LOW_BONE_MASS
+        and item.clinical == "active"
+        and item.verification not in SURE
+        for item in conditions(patient)
+    ):
         return True
     results = read_results(patient)
     if any(is_usable(item, as_of) for item in results):
         return False
     if results or any(item.status in UNFINISHED_STATUSES for item in patient.results):
         return True
-    if central_dates(patient, as_of) or unstated_scans(patient, as_of):
+    if any(not is_future(item.when, as_of) for item in read_scans(patient)):
         return True
-    return bool(taken(patient, therapy_codes(patient), ("active", "completed")))
+    return bool(taken(patient, therapy_codes(patient), ("active", "completed", "stopped")))
 
 
 # ------------------------------------------------------------ VFA
@@ -642,7 +613,7 @@ def vfa_criteria(patient: Patient, as_of: date) -> bool | None:
 def modifiers(patient: Patient, name: str, as_of: date) -> frozenset[str]:
     """The modifiers of one of the two surveillance scenarios."""
     found = set()
-    if active(patient, SPINE_UNRELIABLE | LUMBAR_FRACTURE):
+    if sure(patient, LUMBAR_FRACTURE, lasting=True) or active(patient, SPINE_UNRELIABLE):
         found.add("spine-unreliable")
     if both_hips(patient):
         found.add("hips-unreliable")
@@ -715,7 +686,8 @@ def reminder(patient: Patient, as_of: date) -> str | None:
     last = newest(found, as_of)
     if last is not None:
         return "info" if months_between(last[1], as_of) >= 24 else None
-    if found or unstated_scans(patient, as_of) or read_results(patient):
+    unfinished = any(item.status in UNFINISHED_STATUSES for item in patient.results)
+    if found or unstated_scans(patient, as_of) or read_results(patient) or unfinished:
         return None
     return None if {"DiagnosticReport", "Procedure"} & set(patient.unread) else "info"
 
@@ -727,13 +699,13 @@ def first(patient: Patient, as_of: date) -> str | None:
         return "deceased"
     if red_flag(patient, as_of):
         return "red-flag"
-    if active(patient, PREGNANCY) and patient.sex != "male":
+    if active(patient, PREGNANCY):
         return "pregnancy"
     return None
 
 
 def scenario(patient: Patient, as_of: date) -> tuple[str, set[str]]:
-    """The scenario, and the ones still possible (rows 4 to 9 of criteria 7.2)."""
+    """The scenario, and the ones still possible."""
     who, settled = populations(patient, as_of)
     possible = {scenario_of(patient, population, as_of) for population in who}
     if possible == {"initial-testing"} and baseline_undecidable(patient, as_of):

@@ -33,10 +33,10 @@ REACHABLE: tuple[Combination, ...] = (
 )
 UNREACHABLE = {
     "timing not-applicable in the five scenarios with a timing": (
-        "design 4: not-applicable in initial-testing, deceased and not-bone-density only"
+        "not-applicable in initial-testing, deceased and not-bone-density only"
     ),
     "any timing but not-applicable in the other three": "the same sentence",
-    "a density study in not-bone-density": "criteria 7.2, row 1: only unrecognised orders are N0",
+    "a density study in not-bone-density": "only unrecognised orders are N0",
 }
 """Combinations that cannot occur, and why."""
 

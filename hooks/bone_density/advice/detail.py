@@ -61,10 +61,8 @@ def detail(order: Order, decision: Decision, facts: Facts, reasons: tuple[Reason
 def _conditions(decision: Decision, facts: Facts, reasons: tuple[Reason, ...]) -> str:
     """The recorded conditions that the reasons and the rule rest on."""
     used = {*decision.situation.evidence, *(ref for reason in reasons for ref in reason.evidence)}
-    lines = list(
-        dict.fromkeys(
-            f"- {condition(finding)}" for finding in facts.findings.all if finding.reference in used
-        )
+    lines = sorted(
+        {f"- {condition(finding)}" for finding in facts.findings.all if finding.reference in used}
     )
     if not lines:
         return ""

@@ -129,15 +129,22 @@ def _vfa_criteria(facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
     if low is False:
         return False, ()
     met, undecided = [], False
-    age = facts.person.age
-    is_woman = facts.person.sex is Sex.FEMALE
-    limit = facts.known.whole("vfa_age_woman_years" if is_woman else "vfa_age_man_years")
-    if age is not None and age.youngest >= limit:
-        met.append("vfa-age-woman" if is_woman else "vfa-age-man")
-    elif age is None or age.oldest >= limit:
+    age, sex = facts.person.age, facts.person.sex
+    limits = {
+        "vfa-age-woman": facts.known.whole("vfa_age_woman_years"),
+        "vfa-age-man": facts.known.whole("vfa_age_man_years"),
+    }
+    for other, code in ((Sex.MALE, "vfa-age-woman"), (Sex.FEMALE, "vfa-age-man")):
+        if sex is other:
+            del limits[code]
+    if age is not None and age.youngest >= max(limits.values()):
+        met.append(max(limits, key=lambda code: limits[code]))
+    elif age is None or age.oldest >= min(limits.values()):
         undecided = True
     if _height_loss(facts) is not None:
         met.append("vfa-height-loss")
+    elif not facts.observations_known:
+        undecided = True
     if facts.glucocorticoid.reaches_vfa_dose:
         met.append("vfa-glucocorticoid")
     elif facts.glucocorticoid.reaches_vfa_dose is None:

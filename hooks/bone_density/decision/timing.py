@@ -128,10 +128,7 @@ def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
     found = {
         EarlyReason.NEW_THERAPY: _new_therapy(facts),
         EarlyReason.ANABOLIC: _courses(facts.medications.therapy, lambda item: item.is_anabolic),
-        EarlyReason.DENOSUMAB_STOPPED: _courses(
-            facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY),
-            lambda item: item.is_stopped and item.drug == "denosumab",
-        ),
+        EarlyReason.DENOSUMAB_STOPPED: _denosumab_stopped(facts),
         EarlyReason.GLUCOCORTICOID: (
             facts.glucocorticoid.evidence if facts.glucocorticoid.is_long else ()
         ),
@@ -148,9 +145,7 @@ def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
             for reference in (item.earlier.reference, item.later.reference)
         ),
         EarlyReason.NEW_FRACTURE: tuple(
-            item.reference
-            for item in facts.findings.established("fragility-fracture")
-            if item.is_new
+            item.reference for item in facts.findings.lasting("fragility-fracture") if item.is_new
         ),
         EarlyReason.HYPERPARATHYROIDISM: tuple(
             item.reference for item in facts.findings.established("primary-hyperparathyroidism")
@@ -162,6 +157,18 @@ def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
 
 def _courses(courses: Iterable[Course], accept: Callable[[Course], bool]) -> tuple[str, ...]:
     return tuple(course.reference for course in courses if accept(course))
+
+
+def _denosumab_stopped(facts: Facts) -> tuple[str, ...]:
+    """Stopped denosumab, unless it is being given again."""
+    courses = [
+        course
+        for course in facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY)
+        if course.drug == "denosumab"
+    ]
+    if any(course.is_current for course in courses):
+        return ()
+    return _courses(courses, lambda item: item.is_stopped)
 
 
 def _loses_bone(course: Course, facts: Facts) -> bool:
@@ -180,7 +187,8 @@ def _loses_bone(course: Course, facts: Facts) -> bool:
 def _new_therapy(facts: Facts) -> tuple[str, ...]:
     """Therapy begun about a year ago whose check has not been done: the last DXA came before it.
 
-    A drug started only a few months ago is no reason yet.
+    A drug started only a few months ago is no reason yet; one whose orders are completed was begun
+    all the same, one that was stopped is not asked about.
 
     Source: iscd-2023-adult (typically one year after starting or changing therapy).
     """
@@ -188,15 +196,18 @@ def _new_therapy(facts: Facts) -> tuple[str, ...]:
     if last is None:
         return ()
     check = facts.known.whole("therapy_check_months")
+    begun = [
+        course
+        for course in facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY)
+        if not course.is_stopped
+    ]
     new = []
-    for family in {class_family(course.drug_class) for course in facts.medications.therapy}:
+    for family in {class_family(course.drug_class) for course in begun}:
         start = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY)
         if start is None or completed_months(start.latest, facts.as_of) < check:
             continue
         if last.latest < add_months(start.earliest, check):
             new += [
-                course.reference
-                for course in facts.medications.therapy
-                if class_family(course.drug_class) == family
+                course.reference for course in begun if class_family(course.drug_class) == family
             ]
     return tuple(sorted(new))

@@ -51,14 +51,17 @@ class Facts:
 
 
 def newest_scores(measurements: Measurements) -> tuple[Measurement, ...]:
-    """T-scores of the newest day, central sites first; undated ones only when none is dated."""
+    """T-scores of the newest day, central sites first; undated ones only when none is dated.
+
+    With partial dates, every score that may be of the newest day is among them.
+    """
     scores = [item for item in measurements.usable if item.kind is Kind.T_SCORE]
     central = [item for item in scores if item.site in CENTRAL_SITES] or scores
     dated = [item for item in central if item.when is not None]
     if not dated:
         return tuple(central)
-    newest = max(item.when.latest for item in dated if item.when)
-    return tuple(item for item in dated if item.when and item.when.latest == newest)
+    newest = max(item.when.earliest for item in dated if item.when)
+    return tuple(item for item in dated if item.when and item.when.latest >= newest)
 
 
 def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:

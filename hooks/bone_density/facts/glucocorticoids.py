@@ -48,9 +48,8 @@ def read_glucocorticoid(
         first = min(course.start.latest for course in stretch if course.start)
         last = max(_end(course, reading.as_of) for course in stretch)
         months = completed_months(first, min(last, reading.as_of))
-    is_long = bool(coded) or (
-        months is not None and months >= reading.known.whole("glucocorticoid_months")
-    )
+    lasts = months is not None and months >= reading.known.whole("glucocorticoid_months")
+    is_long = bool(coded) or lasts
     present = stretch or [course for course in courses if course.is_current]
     doses = [course.daily_mg_prednisone for course in present if course.is_current]
     recorded = bool(doses) and all(dose is not None for dose in doses)
@@ -58,7 +57,7 @@ def read_glucocorticoid(
         drugs=tuple(sorted({course.drug for course in present})),
         months=months,
         is_long=is_long,
-        reaches_vfa_dose=_reaches(reading, doses, recorded, is_long, medications),
+        reaches_vfa_dose=_reaches(reading, doses, lasts, is_long, medications),
         dose_is_recorded=recorded,
         evidence=(
             *(course.reference for course in present),
@@ -94,15 +93,17 @@ def _present_stretch(courses: list[Course], reading: Reading) -> list[Course]:
 def _reaches(
     reading: Reading,
     doses: list[Decimal | None],
-    recorded: bool,
+    lasts: bool,
     is_long: bool,
     medications: Medications,
 ) -> bool | None:
-    """Whether the exposure is long and at the dose of the VFA criterion."""
+    """Whether the exposure is long and at the dose of the VFA criterion.
+
+    A code of long-term use states no dose: how long the present dose has been taken stays open.
+    """
     limit = reading.known.number("glucocorticoid_dose_mg_prednisone_per_day")
     known = sum((dose for dose in doses if dose is not None), Decimal(0))
-    if is_long and known >= limit:
+    if lasts and known >= limit:
         return True
-    if (is_long and not recorded) or not medications.is_complete:
-        return None
-    return False
+    is_open = is_long and (known >= limit or not doses or None in doses)
+    return None if is_open or not medications.is_complete else False

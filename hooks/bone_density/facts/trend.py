@@ -23,7 +23,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The two newest results of one site, and what may be said about their difference.
+    """The newest result of one site beside an earlier one, and what their difference allows to say.
 
     Changes are in g/cm² and percent of the earlier value, both None when not comparable.
     """
@@ -59,7 +59,10 @@ class Trend:
 
 
 def read_trend(reading: Reading, measurements: Iterable[Measurement]) -> Trend:
-    """The newest two dated results of every site and side, compared where that is sound."""
+    """The newest dated result of every site and side beside the one before it.
+
+    The one before it on the same device, where there is one.
+    """
     series: dict[tuple[Site, str | None], list[Measurement]] = {}
     for item in measurements:
         if item.kind is Kind.BMD and item.when and item.when.is_exact and not item.comparator:
@@ -82,7 +85,8 @@ def _compare(items: list[Measurement], reading: Reading) -> Comparison | None:
     before = [item for item in ordered if _day(item) < _day(later)]
     if not before:
         return None
-    earlier = before[-1]
+    same_device = [item for item in before if item.device and item.device == later.device]
+    earlier = (same_device or before)[-1]
     reason = _not_comparable(items, earlier, later)
     if reason is not None:
         return Comparison(

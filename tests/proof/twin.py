@@ -211,7 +211,7 @@ def newly_active(patient: Patient, codes: frozenset[str], as_of: date) -> bool:
 
 
 def red_flag(patient: Patient, as_of: date) -> bool:
-    """New cord or cauda equina codes, a deficit in company, a radicular symptom beside a fracture."""
+    """New cord or cauda equina codes, a deficit in company, a radicular symptom with fracture."""
     if newly_active(patient, CAUDA_OR_CORD, as_of):
         return True
     fracture = active(patient, VERTEBRAL_FRACTURE)
@@ -394,7 +394,7 @@ def taken(patient: Patient, codes: frozenset[str], statuses: tuple[str, ...]) ->
 
 
 def therapy_codes(patient: Patient) -> frozenset[str]:
-    """Osteoporosis drugs; bare denosumab and zoledronic acid only where osteoporosis and no cancer is documented."""
+    """Osteoporosis drugs; bare denosumab and zoledronic acid only with a diagnosis, no cancer."""
     if diagnosed(patient) and not active(patient, MALIGNANCY):
         return THERAPY | AMBIGUOUS_INGREDIENTS
     return THERAPY

@@ -478,10 +478,9 @@ def early_reason(patient: Patient, as_of: date) -> bool:
         return True
     if sure(patient, PRIMARY_HYPERPARATHYROIDISM):
         return True
-    stopped = taken(patient, DENOSUMAB, ("stopped",))
-    return bool(stopped) and not taken(
-        patient, therapy_codes(patient) & (DENOSUMAB | {"993449"}), ("active",)
-    )
+    denosumab = therapy_codes(patient) & (DENOSUMAB | {"993449"})
+    stopped = taken(patient, denosumab, ("stopped",))
+    return bool(stopped) and not taken(patient, denosumab, ("active",))
 
 
 # ------------------------------------------------------------ timing

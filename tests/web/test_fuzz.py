@@ -59,7 +59,7 @@ ODD = st.one_of(
     st.builds(lambda: [None]),
     st.builds(lambda: {"resourceType": "OperationOutcome"}),
     st.builds(lambda: {"reference": "#x"}),
-    st.builds(lambda: bundle(RESULTS[:2])),
+    st.builds(lambda: copy.deepcopy(bundle(RESULTS[:2]))),  # a later damage must not reach RESULTS
 )  # fmt: skip
 
 

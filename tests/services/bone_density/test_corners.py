@@ -1760,8 +1760,10 @@ def test_dose_of_present_courses_only() -> None:
     found = fact(ask(VFA, LOW, before, now), "glucocorticoid")
     assert (found["threeMonthsOrLonger"], found["atVfaDose"]) == (True, False)
     unrecorded = statement("m3", "197783", effectivePeriod={"start": "2026-06-01"})
-    found = fact(ask(VFA, LOW, before, now, unrecorded), "glucocorticoid")
-    assert found["atVfaDose"] is None
+    assert "below 5 mg/day prednisone equivalent" in card_text(ask(VFA, LOW, before, now))
+    explanation = ask(VFA, LOW, before, now, unrecorded)
+    assert fact(explanation, "glucocorticoid")["atVfaDose"] is None
+    assert "dose not recorded" in card_text(explanation)
 
 
 def test_only_t_scores_decide_vfa() -> None:
@@ -1779,6 +1781,64 @@ def test_suspicion_while_the_scenario_is_open() -> None:
     order = only_order(ask(VFA, LOW, BACK_PAIN, person=patient(None, "1963-01-01")))
     assert order["ratingStatus"] == "conditional"
     assert all(item["when"].startswith("this is follow-up of") for item in order["conditional"])
+
+
+@pytest.mark.parametrize(
+    ("deficit", "beside", "is_red_flag"),
+    [
+        ("R33.9", condition("f", "S32.010A", "2020-01-01"), True),
+        ("R33.9", condition("f", "S32.010A", verification="provisional"), True),
+        ("R33.9", condition("f", "S32.010A", clinical="resolved"), False),
+        ("R33.9", condition("f", "M54.50", "2026-11-10"), True),
+        ("R33.9", condition("f", "M54.50", "2026-11-10", verification="provisional"), True),
+        ("R33.9", condition("f", "M54.50", "2026-01-10"), False),
+        ("R33.9", condition("f", "I10"), False),
+        ("M54.16", condition("f", "S32.010A", "2020-01-01"), True),
+        ("M54.16", condition("f", "S32.010A", verification="provisional"), False),
+        ("M54.16", condition("f", "M54.50", "2026-11-10"), False),
+    ],
+)
+def test_deficit_beside_something(deficit: str, beside: Resource, is_red_flag: bool) -> None:
+    """Retention counts beside a fracture or new back pain, radicular signs beside a fracture."""
+    order = only_order(ask(DXA, LOW, condition("d", deficit, "2026-11-20"), beside))
+    assert (order["scenario"] == "red-flag") == is_red_flag
+
+
+@pytest.mark.parametrize("code", ["G83.4", "R33.9", "M54.16"])
+def test_provisional_deficit(code: str) -> None:
+    """A deficit that is recorded as provisional is a red flag too; a resolved one is none."""
+    fracture = condition("f", "S32.010A", "2020-01-01")
+    for more, expected in (
+        ({"verification": "provisional"}, True),
+        ({"clinical": "resolved"}, False),
+    ):
+        deficit = condition("d", code, "2026-11-20", **more)
+        order = only_order(ask(DXA, LOW, deficit, fracture))
+        assert (order["scenario"] == "red-flag") == expected
+
+
+def test_part_is_named_once_as_unread() -> None:
+    """A part that is cut off and holds something unreadable is named once."""
+    body = request([DXA], None, [LOW, {**condition("c", "I10"), "code": "I10"}])
+    body["prefetch"]["conditions"]["total"] = 9
+    assert [gap["data"] for gap in explain(body)["unread"]] == ["Condition"]
+    body["prefetch"]["conditions"]["total"] = 1
+    assert [gap["data"] for gap in explain(body)["unread"]] == ["Condition"]
+
+
+def test_unresolved_drug_is_named() -> None:
+    """A drug that cannot be resolved is named so."""
+    record = without(medication_request("m", "1", "2024-11-20"), "medicationCodeableConcept")
+    record |= {"medicationReference": {"reference": "Medication/elsewhere"}}
+    assert ignored(ask(DXA, LOW, record)) == {"MedicationRequest/m": "medication not readable"}
+
+
+def test_empty_list_of_instructions() -> None:
+    """An empty list of instructions is no dose of nothing."""
+    record = dosed()
+    assert record["dosageInstruction"] == []
+    found = fact(ask(VFA, LOW, record), "glucocorticoid")
+    assert (found["drugs"], found["atVfaDose"]) == (["prednisone"], None)
 
 
 TOGETHER = ("it is done together with DXA", "usually-appropriate")

@@ -94,13 +94,3 @@ def concepts(value: object) -> list[object]:
     if isinstance(value, list):
         return value
     return [] if value is None else [value]
-
-
-def text_of(concept: object) -> str | None:
-    """What a person would read in a CodeableConcept: its text, else the first display."""
-    if not isinstance(concept, dict):
-        return None
-    text = concept.get("text")
-    if isinstance(text, str) and text.strip():
-        return text.strip()
-    return next((item.display for item in codings(concept) if item.display), None)

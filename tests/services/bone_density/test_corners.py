@@ -31,7 +31,7 @@ from builders import (
 from service import KEY, card_text, client, explain, offered_codes, only_order
 
 from cds_service.engine import answer
-from cds_service.fhir.codings import CodedValue, canonical_system, codings, concepts, text_of
+from cds_service.fhir.codings import CodedValue, canonical_system, codings, concepts
 from cds_service.fhir.dates import DateInterval, add_months, completed_months, read_date, read_event
 from cds_service.fhir.quantities import Measured, Unit, Unreadable, decimal, read_quantity
 from cds_service.fhir.valuesets import is_in_subtree, read_value_set
@@ -2506,14 +2506,10 @@ def test_codings(listed: object, expected: list[tuple[str | None, str, str | Non
     assert codings("x") == ()
 
 
-def test_concepts_and_text() -> None:
-    """One concept or several are a list; a person reads the text, else the first display."""
+def test_concepts() -> None:
+    """One concept or several are a list."""
     one = concept(LOINC, "1")
     assert (concepts(one), concepts([one, one]), concepts(None)) == ([one], [one, one], [])
-    assert text_of({"text": " DXA "}) == "DXA"
-    assert text_of({"text": " ", "coding": [{"code": "1"}, {"code": "2", "display": "y"}]}) == "y"
-    assert text_of({"coding": [{"code": "1"}]}) is None
-    assert text_of("x") is None
 
 
 VALUE_SET = {

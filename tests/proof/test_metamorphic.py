@@ -721,6 +721,8 @@ def test_order_of_drafts(case: Case, others: list[str], with_drug: bool, seed: i
     chance.shuffle(changed.body["context"]["selections"])
     before, after = answer(case), answer(changed)
     assert after.orders == before.orders
+    if "insufficient-data" in {order["scenario"] for order in before.orders.values()}:
+        return  # the one offer of a call goes to the first draft, and its reason goes along
     assert after.reasons == before.reasons
     assert sorted(after.words) == sorted(before.words)
 

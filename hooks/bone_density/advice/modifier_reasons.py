@@ -133,7 +133,7 @@ def _contradictions(decision: Decision, facts: Facts) -> Iterator[Reason]:
         and low
         and facts.belonging.groups == {Group.OLDER}
     ):
-        lowest = min(low, key=lambda item: item.value)
+        lowest = min(low, key=lambda item: (item.value, item.reference))
         yield Reason(
             "score-in-osteoporosis-range",
             f"Low bone mass is recorded; the {value(lowest)} at the {site(lowest)} on "

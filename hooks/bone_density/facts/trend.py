@@ -129,8 +129,8 @@ def _discordance(reading: Reading, measurements: Iterable[Measurement]) -> Disco
         hip = [item for item in days[day] if item.site in HIP_SITES]
         if not spine or not hip:
             continue
-        lowest_spine = min(spine, key=lambda item: item.value)
-        lowest_hip = min(hip, key=lambda item: item.value)
+        lowest_spine = min(spine, key=lambda item: (item.value, item.reference))
+        lowest_hip = min(hip, key=lambda item: (item.value, item.reference))
         apart = abs(lowest_spine.value - lowest_hip.value)
         if apart >= reading.known.number("discordance_t_score"):
             return Discordance(lowest_spine, lowest_hip)

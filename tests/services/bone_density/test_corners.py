@@ -1841,6 +1841,25 @@ def test_empty_list_of_instructions() -> None:
     assert (found["drugs"], found["atVfaDose"]) == (["prednisone"], None)
 
 
+@pytest.mark.parametrize(("record", "is_doubted"), [(FUSION, True), (BOTH_HIPS, False)])
+def test_trend_of_an_unreliable_spine(record: Resource, is_doubted: bool) -> None:
+    """A lumbar series is shown with its doubt where a recorded condition falsifies it."""
+    series = [bmd("b1", 0.80, "2022-01-10"), bmd("b2", 0.70, "2024-01-10")]
+    explanation = ask(DXA, OSTEOPOROSIS, *series, record)
+    (text,) = (
+        reason["text"]
+        for reason in only_order(explanation)["reasons"]
+        if reason["code"] == "change-indeterminate-no-facility-lsc"
+    )
+    assert text.endswith("may make the lumbar spine value falsely high.") == is_doubted
+    apart = [
+        observation("s", "38267-1", -1.2, "2024-01-10"),
+        observation("h", "38264-8", -2.6, "2024-01-10"),
+    ]
+    found = codes(ask(DXA, *apart, record))
+    assert ("spine-hip-discordance" in found) != is_doubted
+
+
 TOGETHER = ("it is done together with DXA", "usually-appropriate")
 PERHAPS = ("it is done together with DXA and a VFA criterion is met", "usually-appropriate")
 ALONE = ("it is done alone, to follow BMD", "usually-not-appropriate")

@@ -1860,6 +1860,24 @@ def test_trend_of_an_unreliable_spine(record: Resource, is_doubted: bool) -> Non
     assert ("spine-hip-discordance" in found) != is_doubted
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("77080", "DXA of lumbar spine and hip(s) is usually appropriate"),
+        ("77085", "For the added VFA there is no published rating in this scenario."),
+        ("77078", "Quantitative CT (QCT): may be appropriate in this scenario."),
+        ("77086", "no published rating"),
+    ],
+)
+def test_words_for_younger_adults(code: str, said: str) -> None:
+    """In the younger-adult scenario nothing is said of a study that is not published for it."""
+    explanation = ask(service_request("draft-1", code), LOW, person=YOUNG_MAN)
+    assert only_order(explanation)["scenario"] == "younger-adult-surveillance"
+    text = card_text(explanation)
+    assert said in text
+    assert "VFA is an optional addition" not in text
+
+
 TOGETHER = ("it is done together with DXA", "usually-appropriate")
 PERHAPS = ("it is done together with DXA and a VFA criterion is met", "usually-appropriate")
 ALONE = ("it is done alone, to follow BMD", "usually-not-appropriate")

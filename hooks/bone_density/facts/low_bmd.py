@@ -72,7 +72,9 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
         undecided=tuple(
             item
             for item in measurements.usable
-            if item.kind is Kind.T_SCORE and item.comparator in (">", ">=") and item.value < below
+            if item.kind is Kind.T_SCORE
+            and not item.is_certainly_below(below)
+            and (item.comparator in ("<", "<=") or (item.comparator and item.value < below))
         ),
     )
 

@@ -222,3 +222,13 @@ def test_androgen_deprivation_by_ingredient() -> None:
     for gender, timing in (("male", "early-with-reason"), ("female", "early-without-reason")):
         explanation = explain(request([DXA], patient(gender), [score, drug]))
         assert only_order(explanation)["timing"] == timing
+
+
+@pytest.mark.parametrize("bound", ["<", "<="])
+def test_upper_bound_is_not_silence(bound: str) -> None:
+    """A T-score known only to lie below -0.9 may be a low one: no first-time testing is assumed."""
+    score = observation("t", "38267-1", -0.9, "2024-11-10")
+    score["valueQuantity"]["comparator"] = bound
+    explanation = explain(request([QUS], patient(), [score]))
+    assert only_order(explanation)["scenario"] == "insufficient-data"
+    assert "result-is-only-a-bound" in codes(explanation)

@@ -26,7 +26,7 @@ def explain(
     response: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything the answer rests on; without a chart nothing was read because nothing was ours."""
-    ignored = dict.fromkeys((*(chart.ignored if chart else ()), *assessment.ignored))
+    ignored = {*(chart.ignored if chart else ()), *assessment.ignored}
     unread = dict.fromkeys((*(chart.unread if chart else ()), *assessment.unread))
     return {
         "service": service.id,
@@ -38,7 +38,10 @@ def explain(
             for advice in _in_draft_order((*assessment.advices, *selection.declined), orders)
         ],
         "facts": {name: _fact(fact) for name, fact in assessment.facts().items()},
-        "ignored": [{"resource": item.resource, "reason": item.reason} for item in ignored],
+        "ignored": [
+            {"resource": item.resource, "reason": item.reason}
+            for item in sorted(ignored, key=lambda item: (item.resource, item.reason))
+        ],
         "unread": [{"data": gap.data, "reason": gap.reason} for gap in unread],
         "response": response,
     }

@@ -458,7 +458,7 @@ def test_z_score_establishes_in_younger_adults(value: float) -> None:
 @pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
 @pytest.mark.parametrize("tenths", range(-12, -7))
 def test_t_score_bound(comparator: str, tenths: int) -> None:
-    """A bound establishes low BMD only where every value it allows does; else it stays open."""
+    """A bound establishes low BMD where all it allows is low, excludes it where none is."""
     result = observation("t", "38267-1", None, "2024-01-10")
     result["valueQuantity"] = {
         "value": tenths / 10,
@@ -468,7 +468,7 @@ def test_t_score_bound(comparator: str, tenths: int) -> None:
     order = only_order(ask(QUS, None, [result], DATES[0]))
     if comparator.startswith("<"):
         is_low = tenths < -10 or (comparator == "<" and tenths == -10)
-        assert (order["scenario"] == "surveillance") == is_low
+        assert order["scenario"] == ("surveillance" if is_low else "insufficient-data")
     else:
         assert order["scenario"] == ("insufficient-data" if tenths < -10 else "initial-testing")
 
@@ -476,12 +476,18 @@ def test_t_score_bound(comparator: str, tenths: int) -> None:
 @pytest.mark.parametrize("comparator", ["<", "<=", ">", ">="])
 @pytest.mark.parametrize("tenths", range(-22, -17))
 def test_z_score_bound(comparator: str, tenths: int) -> None:
-    """The same for Z-scores, of which -2.0 itself is low."""
+    """The same for Z-scores of younger adults, of which -2.0 itself is low."""
     result = observation("z", "80933-5", None, "2024-01-10")
     result["valueQuantity"] = {"value": tenths / 10, "comparator": comparator}
     order = only_order(ask(QUS, patient("male", "1985-01-01"), [result], DATES[0]))
-    is_low = comparator in ("<", "<=") and tenths <= -20
-    assert order["scenario"] == ("younger-adult-surveillance" if is_low else "initial-testing")
+    if comparator.startswith("<"):
+        expected = "younger-adult-surveillance" if tenths <= -20 else "insufficient-data"
+    else:
+        may_be_low = tenths < -20 or (comparator == ">=" and tenths == -20)
+        expected = "insufficient-data" if may_be_low else "initial-testing"
+    assert order["scenario"] == expected
+    older = only_order(ask(QUS, patient("male", "1960-01-01"), [result], DATES[0]))
+    assert older["scenario"] == "initial-testing"
 
 
 @pytest.mark.parametrize("hundredths", [0, 50, 90, 99, 100, 101, 110, 200])

@@ -686,7 +686,9 @@ def reminder(patient: Patient, as_of: date) -> str | None:
     if last is not None:
         return "info" if months_between(last[1], as_of) >= 24 else None
     unfinished = any(item.status in UNFINISHED_STATUSES for item in patient.results)
-    if found or unstated_scans(patient, as_of) or read_results(patient) or unfinished:
+    results = read_results(patient)
+    no_baseline = [item for item in results if item.site != "forearm" or not is_usable(item, as_of)]
+    if found or unstated_scans(patient, as_of) or no_baseline or unfinished:
         return None
     return None if {"DiagnosticReport", "Procedure"} & set(patient.unread) else "info"
 

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from cds_service.protocol.advice import Reason
 from hooks.bone_density.advice.labels import RATINGS, STUDIES, VFA_REASONS
 from hooks.bone_density.decision import Decision
+from hooks.bone_density.decision.rating import rate
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.words import (
     Modifier,
     RatingStatus,
+    RatingWord,
     Scenario,
     Study,
     Timing,
@@ -92,7 +94,7 @@ def _rating(decision: Decision, facts: Facts) -> Iterator[Reason]:
 
 def _usual_study(decision: Decision, facts: Facts) -> Iterator[Reason]:
     study, evidence = decision.study, facts.low_bmd.evidence
-    if study in (Study.QUS, Study.VFA, Study.DXA_HEEL) and _dxa_is_usual(decision):
+    if study in (Study.QUS, Study.VFA, Study.DXA_HEEL) and _dxa_is_usual(decision, facts):
         yield Reason(
             "dxa-usually-appropriate",
             "DXA of lumbar spine and hip(s) is usually appropriate for follow-up.",
@@ -122,7 +124,6 @@ def _vfa_criteria(decision: Decision, facts: Facts) -> Iterator[Reason]:
             yield Reason("dxa-also-due", "DXA is also due.", "gighz-surveillance")
 
 
-def _dxa_is_usual(decision: Decision) -> bool:
-    return decision.situation.scenario in (Scenario.SURVEILLANCE, Scenario.YOUNGER) or (
-        decision.situation.scenario is Scenario.INSUFFICIENT and bool(decision.offers)
-    )
+def _dxa_is_usual(decision: Decision, facts: Facts) -> bool:
+    """Whether DXA of spine and hip(s) is usually appropriate in every scenario still possible."""
+    return rate(Study.DXA_SPINE_HIP, decision.situation, facts.known).rating is RatingWord.USUALLY

@@ -41,7 +41,7 @@ def reasons_for(
     if decision.study is Study.OSTEOPOROSIS_DRUG and decision.indicator is not None:
         return tuple(_reminder(decision, facts))
     if scenario in (Scenario.DECEASED, Scenario.INITIAL):
-        return tuple(_silent(decision))
+        return tuple(_silent(decision, facts))
     if decision.study is Study.OSTEOPOROSIS_DRUG:
         return ()
     return (
@@ -95,7 +95,7 @@ def _pregnancy(decision: Decision, facts: Facts) -> Iterator[Reason]:
         )
 
 
-def _silent(decision: Decision) -> Iterator[Reason]:
+def _silent(decision: Decision, facts: Facts) -> Iterator[Reason]:
     if decision.situation.scenario is Scenario.DECEASED:
         yield Reason(
             "deceased",
@@ -104,10 +104,11 @@ def _silent(decision: Decision) -> Iterator[Reason]:
             decision.situation.evidence,
         )
         return
+    gaps = ", ".join(sorted({gap.data for gap in facts.unread}))
     yield Reason(
         "low-bmd-not-established",
         "No low bone mineral density is established in the chart: testing for the first time is "
-        "outside this service.",
+        f"outside this service.{f' Not read, or not to the end: {gaps}.' if gaps else ''}",
         "gighz-surveillance",
     )
 
@@ -159,11 +160,12 @@ def _scenario(decision: Decision, facts: Facts) -> Iterator[Reason]:
 
 def _reminder(decision: Decision, facts: Facts) -> Iterator[Reason]:
     when = decision.situation.when
-    if when.last is None:
+    if facts.scans.last_central is None:
+        found = "DXA of spine or hip" if facts.scans.forearm else "DXA"
         text = (
-            "An osteoporosis drug is being ordered and no prior DXA was found: a baseline DXA of "
+            f"An osteoporosis drug is being ordered and no prior {found} was found: a baseline DXA "
+            "of lumbar spine and hip(s) allows later comparison."
         )
-        text += "lumbar spine and hip(s) allows later comparison."
     else:
         text = (
             f"An osteoporosis drug is being ordered and the last DXA was on {when.last}, "

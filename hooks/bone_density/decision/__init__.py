@@ -131,7 +131,7 @@ def _no_reminder(
         return "dxa-ordered-or-not-due"
     if is_reminded:
         return "said-on-another-card"
-    if facts.scans.none_found:
+    if facts.scans.no_central_found:
         return None
     months = situation.when.months
     if facts.scans.last_central is None or months is None:

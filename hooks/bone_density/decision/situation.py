@@ -168,7 +168,7 @@ def _open_baseline(facts: Facts) -> list[str]:
         gaps.append("only-unusable-results")
     if facts.low_bmd.unconfirmed:
         gaps.append("diagnosis-not-confirmed")
-    if facts.low_bmd.undecided:
+    if facts.low_bmd.is_only_bounded(facts.belonging.groups):
         gaps.append("result-is-only-a-bound")
     if not facts.measurements.usable and facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY):
         gaps.append("therapy-without-baseline")
@@ -216,30 +216,38 @@ def decide_situation(facts: Facts, *, may_refuse: bool = True) -> Situation:
 
     `may_refuse` is False when only drug orders are judged: those are never refused.
     """
+    name, verdict = _first_verdict(facts, may_refuse)
+    group = _GROUPS.get(verdict.scenario)
+    if verdict.scenario is Scenario.INSUFFICIENT and Scenario.SURVEILLANCE in verdict.possible:
+        group = Group.OLDER
     when = read_timing(facts)
-    for name, rule in RULES:
-        if may_refuse and name not in _BEFORE_READABILITY:
-            _require_readable(facts)
-        verdict = rule(facts)
-        if verdict is not None:
-            group = {
-                Scenario.SURVEILLANCE: Group.OLDER,
-                Scenario.YOUNGER: Group.YOUNGER,
-            }.get(verdict.scenario)
-            if verdict.scenario is Scenario.INSUFFICIENT and (
-                Scenario.SURVEILLANCE in verdict.possible
-            ):
-                group = Group.OLDER
-            return Situation(
-                rule=name,
-                scenario=verdict.scenario,
-                possible=verdict.possible,
-                when=when,
-                signs=read_signs(facts, when, group),
-                gaps=verdict.gaps,
-                evidence=verdict.evidence,
-            )
-    raise AssertionError("the last rule always holds")
+    return Situation(
+        rule=name,
+        scenario=verdict.scenario,
+        possible=verdict.possible,
+        when=when,
+        signs=read_signs(facts, when, group),
+        gaps=verdict.gaps,
+        evidence=verdict.evidence,
+    )
+
+
+_GROUPS = {Scenario.SURVEILLANCE: Group.OLDER, Scenario.YOUNGER: Group.YOUNGER}
+
+
+def _first_verdict(facts: Facts, may_refuse: bool) -> tuple[str, Verdict]:
+    """The first rule that holds, with its name; the last one always does."""
+    return next(
+        (name, verdict)
+        for name, rule in RULES
+        if (verdict := _tried(name, rule, facts, may_refuse)) is not None
+    )
+
+
+def _tried(name: str, rule: Rule, facts: Facts, may_refuse: bool) -> Verdict | None:
+    if may_refuse and name not in _BEFORE_READABILITY:
+        _require_readable(facts)
+    return rule(facts)
 
 
 def _require_readable(facts: Facts) -> None:

@@ -44,12 +44,14 @@ class DrugMatch:
     """One drug as resolved, with what it was resolved from.
 
     `strength_mg` is milligrams per tablet or capsule, None for any other form or when codes
-    disagree. `osteoporosis_if_documented`: a bare denosumab, zoledronic acid or teriparatide,
+    disagree. `name` is what a card calls it: the ingredient, else the name beside the code.
+    `osteoporosis_if_documented`: a bare denosumab, zoledronic acid or teriparatide,
     which is osteoporosis therapy only where osteoporosis or osteopenia is documented and neither
     active cancer nor hypoparathyroidism is; its purpose here stays ambiguous.
     """
 
     ingredient: str | None
+    name: str
     purpose: Purpose
     drug_class: str
     anabolic: bool
@@ -181,6 +183,7 @@ def _entry(
     counts = item is not None and purpose is not Purpose.LOOK_ALIKE
     match = DrugMatch(
         ingredient=item.name if item else None,
+        name=item.name if item else name,
         purpose=purpose,
         drug_class=drug_class,
         anabolic=item.anabolic if item and counts else False,

@@ -51,13 +51,13 @@ def read_glucocorticoid(
     lasts = months is not None and months >= reading.known.whole("glucocorticoid_months")
     is_long = bool(coded) or lasts
     present = stretch or [course for course in courses if course.is_current]
-    doses = [course.daily_mg_prednisone for course in present if course.is_current]
-    recorded = bool(doses) and all(dose is not None for dose in doses)
+    taken = [course for course in present if course.is_current]
+    recorded = bool(taken) and all(course.daily_mg_prednisone is not None for course in taken)
     return Glucocorticoid(
         drugs=tuple(sorted({course.drug for course in present})),
         months=months,
         is_long=is_long,
-        reaches_vfa_dose=_reaches(reading, doses, lasts, is_long, medications),
+        reaches_vfa_dose=_reaches(reading, taken, lasts, is_long, medications),
         dose_is_recorded=recorded,
         evidence=(
             *(course.reference for course in present),
@@ -70,9 +70,7 @@ def _end(course: Course, as_of: date) -> date:
     """Last day a course is known to cover; a course that is over and states no end covers a day."""
     if course.end is not None:
         return course.end
-    if course.is_current:
-        return as_of
-    return course.start.latest if course.start else date.min
+    return as_of if course.is_current or course.start is None else course.start.latest
 
 
 def _present_stretch(courses: list[Course], reading: Reading) -> list[Course]:
@@ -80,19 +78,22 @@ def _present_stretch(courses: list[Course], reading: Reading) -> list[Course]:
     gap = timedelta(days=reading.known.whole("glucocorticoid_gap_days"))
     joined: list[Course] = []
     reaches_back_to = reading.as_of
-    dated = [course for course in courses if course.start is not None]
-    for course in sorted(dated, key=lambda item: _end(item, reading.as_of), reverse=True):
-        if _end(course, reading.as_of) + gap < reaches_back_to:
+    dated = [
+        (_end(course, reading.as_of), course.start.latest, course)
+        for course in courses
+        if course.start is not None
+    ]
+    for end, begun, course in sorted(dated, key=lambda item: item[0], reverse=True):
+        if end + gap < reaches_back_to:
             break
         joined.append(course)
-        if course.start is not None:
-            reaches_back_to = min(reaches_back_to, course.start.latest)
+        reaches_back_to = min(reaches_back_to, begun)
     return joined
 
 
 def _reaches(
     reading: Reading,
-    doses: list[Decimal | None],
+    taken: list[Course],
     lasts: bool,
     is_long: bool,
     medications: Medications,
@@ -100,10 +101,18 @@ def _reaches(
     """Whether the exposure is long and at the dose of the VFA criterion.
 
     A code of long-term use states no dose: how long the present dose has been taken stays open.
+    Two records of one drug may be one prescription told twice or two that add up: only the larger
+    dose is certain.
     """
     limit = reading.known.number("glucocorticoid_dose_mg_prednisone_per_day")
-    known = sum((dose for dose in doses if dose is not None), Decimal(0))
-    if lasts and known >= limit:
+    certain: dict[str, Decimal] = {}
+    possible = Decimal(0)
+    for course in taken:
+        dose = course.daily_mg_prednisone or Decimal(0)
+        certain[course.drug] = max(dose, certain.get(course.drug, dose))
+        possible += dose
+    if lasts and sum(certain.values()) >= limit:
         return True
-    is_open = is_long and (known >= limit or not doses or None in doses)
+    stated = bool(taken) and all(course.daily_mg_prednisone is not None for course in taken)
+    is_open = is_long and (possible >= limit or not stated)
     return None if is_open or not medications.is_complete else False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from hooks.bone_density.facts.conditions import Certainty, Finding, Findings
 from hooks.bone_density.facts.measurements import Measurement, Measurements
@@ -17,21 +18,27 @@ DIAGNOSES = ("osteoporosis", "low-bone-mass")
 class LowBmd:
     """What establishes low BMD: T-scores, Z-scores (younger adults only), coded diagnoses.
 
-    `unconfirmed` are diagnoses recorded as provisional or differential, `undecided` results given
-    as a bound on the wrong side of the limit: they establish nothing, and leave it open.
+    `unconfirmed` are diagnoses recorded as provisional or differential, `undecided_t` and
+    `undecided_z` scores given as a bound that leaves both sides of the limit possible: they
+    establish nothing, and leave it open.
     """
 
     by_t_score: tuple[Measurement, ...]
     by_z_score: tuple[Measurement, ...]
     by_diagnosis: tuple[Finding, ...]
     unconfirmed: tuple[Finding, ...]
-    undecided: tuple[Measurement, ...]
+    undecided_t: tuple[Measurement, ...]
+    undecided_z: tuple[Measurement, ...]
 
     def is_established(self, group: Group) -> bool:
         """Whether it is established for a patient of one group."""
         return bool(
             self.by_t_score or self.by_diagnosis or (group is Group.YOUNGER and self.by_z_score)
         )
+
+    def is_only_bounded(self, groups: frozenset[Group]) -> bool:
+        """Whether a bound leaves it open for one of these groups; Z-scores of younger only."""
+        return bool(self.undecided_t or (Group.YOUNGER in groups and self.undecided_z))
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -49,19 +56,13 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
 
     Source: aace-2020, gighz-surveillance.
     """
-    below = known.number("low_bmd_t_score")
-    expected = known.number("below_expected_range_z_score")
+    t_scores = _scores(measurements, Kind.T_SCORE, known.number("low_bmd_t_score"))
+    z_scores = _scores(
+        measurements, Kind.Z_SCORE, known.number("below_expected_range_z_score"), or_equal=True
+    )
     return LowBmd(
-        by_t_score=tuple(
-            item
-            for item in measurements.usable
-            if item.kind is Kind.T_SCORE and item.is_certainly_below(below)
-        ),
-        by_z_score=tuple(
-            item
-            for item in measurements.usable
-            if item.kind is Kind.Z_SCORE and item.is_certainly_below(expected, or_equal=True)
-        ),
+        by_t_score=t_scores[0],
+        by_z_score=z_scores[0],
         by_diagnosis=_distinct(findings.lasting(set_id) for set_id in DIAGNOSES),
         unconfirmed=_distinct(
             tuple(
@@ -69,14 +70,23 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
             )
             for set_id in DIAGNOSES
         ),
-        undecided=tuple(
-            item
-            for item in measurements.usable
-            if item.kind is Kind.T_SCORE
-            and not item.is_certainly_below(below)
-            and (item.comparator in ("<", "<=") or (item.comparator and item.value < below))
-        ),
+        undecided_t=t_scores[1],
+        undecided_z=z_scores[1],
     )
+
+
+def _scores(
+    measurements: Measurements, kind: Kind, limit: Decimal, *, or_equal: bool = False
+) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
+    """Scores of one kind that lie below a limit, and those of which it cannot be told."""
+    scores = [item for item in measurements.usable if item.kind is kind]
+    below = tuple(item for item in scores if item.is_certainly_below(limit, or_equal=or_equal))
+    undecided = tuple(
+        item
+        for item in scores
+        if item not in below and item.may_be_below(limit, or_equal=or_equal)
+    )
+    return below, undecided
 
 
 def _distinct(groups: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:

@@ -48,6 +48,13 @@ class Measurement:
             return self.value <= limit
         return self.value <= limit if or_equal else self.value < limit
 
+    def may_be_below(self, limit: Decimal, *, or_equal: bool = False) -> bool:
+        """Whether the value, or one that the bound leaves possible, lies below a limit."""
+        if self.comparator in ("<", "<="):
+            return True
+        reaches = or_equal and self.comparator != ">"
+        return self.value <= limit if reaches else self.value < limit
+
 
 @dataclass(frozen=True, slots=True)
 class Performed:

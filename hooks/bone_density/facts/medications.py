@@ -71,23 +71,17 @@ class Medications:
     def start_of(self, drug_class: str, purpose: Purpose) -> DateInterval | None:
         """When the present course of one class began: the earliest of its unbroken records."""
         courses = sorted(
-            (
-                course
-                for course in self.of(purpose)
-                if class_family(course.drug_class) == drug_class and course.start is not None
-            ),
-            key=lambda course: (_latest(course), course.reference),
+            (course.start.latest, course.reference, course.start, course.end)
+            for course in self.of(purpose)
+            if class_family(course.drug_class) == drug_class and course.start is not None
         )
         start: DateInterval | None = None
         covered: date | None = None
-        for course in courses:
-            begun = course.start
-            if begun is None:
-                continue
+        for _, _, begun, end in courses:
             if covered is not None and (begun.latest - covered).days > self.gap_days:
                 start = None
             start = start or begun
-            covered = None if course.end is None else max(course.end, covered or course.end)
+            covered = None if end is None else max(end, covered or end)
         return start
 
 
@@ -97,10 +91,6 @@ def class_family(drug_class: str) -> str:
         if drug_class.endswith(suffix):
             return drug_class[: -len(suffix)]
     return drug_class
-
-
-def _latest(course: Course) -> date:
-    return course.start.latest if course.start else date.min
 
 
 def read_medications(reading: Reading, findings: Findings) -> Medications:
@@ -157,7 +147,7 @@ def _course(
     match = _with_indication(match, findings)
     yield Course(
         reference=name_of(resource),
-        drug=match.ingredient or match.matched,
+        drug=match.name,
         drug_class=match.drug_class,
         purpose=match.purpose,
         is_current=status == "active" and (stated_end is None or stated_end >= reading.as_of),

@@ -109,10 +109,10 @@ class Reading:
         return when.earliest >= oldest
 
     def ignored_list(self) -> tuple[Ignored, ...]:
-        """Everything not used, the chart's own list first."""
-        return (
-            *self.chart.ignored,
-            *(Ignored(name, reason) for name, reason in self.ignored.items()),
+        """Everything not used, by name: the order in which it came says nothing."""
+        own = (Ignored(name, reason) for name, reason in self.ignored.items())
+        return tuple(
+            sorted({*self.chart.ignored, *own}, key=lambda item: (item.resource, item.reason))
         )
 
 

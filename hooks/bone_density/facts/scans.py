@@ -59,9 +59,14 @@ class Scans:
         return (*self.central, *self.forearm, *self.unstated, *self.elsewhere)
 
     @property
+    def no_central_found(self) -> bool:
+        """True when a complete search found no DXA of spine, hip or femur."""
+        return self.is_complete and not (self.central or self.unstated)
+
+    @property
     def none_found(self) -> bool:
         """True when a complete search found no scan of any kind."""
-        return self.is_complete and not (self.central or self.forearm or self.unstated)
+        return self.no_central_found and not self.forearm
 
 
 def newest(scans: tuple[Scan, ...]) -> DateInterval | None:

@@ -65,7 +65,7 @@ def read_trend(reading: Reading, measurements: Iterable[Measurement]) -> Trend:
     """
     series: dict[tuple[Site, str | None], list[Measurement]] = {}
     for item in measurements:
-        if item.kind is Kind.BMD and item.when and item.when.is_exact and not item.comparator:
+        if item.kind is Kind.BMD and _day(item) and not item.comparator:
             series.setdefault((item.site, item.side), []).append(item)
     comparisons = tuple(
         comparison
@@ -76,7 +76,8 @@ def read_trend(reading: Reading, measurements: Iterable[Measurement]) -> Trend:
 
 
 def _day(item: Measurement) -> str:
-    return item.when.latest.isoformat() if item.when else ""
+    """The day of a result; empty without an exact one."""
+    return item.when.latest.isoformat() if item.when and item.when.is_exact else ""
 
 
 def _compare(items: list[Measurement], reading: Reading) -> Comparison | None:
@@ -122,7 +123,7 @@ def _not_comparable(
 def _discordance(reading: Reading, measurements: Iterable[Measurement]) -> Discordance | None:
     days: dict[str, list[Measurement]] = {}
     for item in measurements:
-        if item.kind is Kind.T_SCORE and item.when and item.when.is_exact and not item.comparator:
+        if item.kind is Kind.T_SCORE and _day(item) and not item.comparator:
             days.setdefault(_day(item), []).append(item)
     for day in sorted(days, reverse=True):
         spine = [item for item in days[day] if item.site in SPINE_SITES]

@@ -236,7 +236,8 @@ def test_silent_on_indeterminate() -> None:
         ([OLD], None, patient(birth="2012-03-04"), "under-adult-age"),
         ([OLD], None, patient(deceasedDateTime="2026-01-01"), "deceased"),
         ([OLD, condition("c", "G83.4", "2026-11-20")], None, None, "red-flag"),
-        ([observation("low", "38265-5", -2.6, "2020-01-10")], None, None, "last-dxa-not-known"),
+        ([observation("low", "38265-5", -2.6, "2020-01-10")], None, None, None),
+        ([observation("heel", "38266-3", -2.6, "2020-01-10")], None, None, "last-dxa-not-known"),
         ([observation("t", "38267-1", -2.6, "2024")], None, None, "dxa-not-due"),
         ([observation("t", "38267-1", -2.6, "2023")], None, None, None),
     ],
@@ -1976,10 +1977,10 @@ def test_placed_orders_count(intent: str) -> None:
 
 
 def test_class_code_without_an_ingredient() -> None:
-    """A drug known by a class code only is named by that code."""
+    """A drug known by a class code only is called by the name beside that code."""
     record = medication_request("m", None, "2024-11-20")
     record["medicationCodeableConcept"] = concept("http://www.whocc.no/atc", "M05BA02")
-    assert "indication unclear: M05BA02" in card_text(ask(DXA, LOW, record))
+    assert "indication unclear: clodronic acid" in card_text(ask(DXA, LOW, record))
 
 
 def test_sides_in_a_stable_order() -> None:
@@ -2177,6 +2178,24 @@ def test_prednisone_equivalents(rxcui: str, daily_mg: float, reaches: bool | Non
     found = fact(ask(VFA, LOW, drug), "glucocorticoid")
     assert found["threeMonthsOrLonger"] is True
     assert found["atVfaDose"] is reaches
+
+
+@pytest.mark.parametrize(
+    ("doses", "reaches"),
+    [
+        ([("198145", 3), ("198145", 3)], None),
+        ([("198145", 5), ("198145", 5)], True),
+        ([("198145", 2), ("198145", 2)], False),
+        ([("198145", 3), ("259966", 2)], True),
+    ],
+)
+def test_two_records_of_one_drug(doses: list[tuple[str, float]], reaches: bool | None) -> None:
+    """Two records of one drug may be one prescription: whether they add up stays open."""
+    records = [
+        medication_request(f"m{number}", rxcui, "2026-01-15", daily_mg=daily_mg)
+        for number, (rxcui, daily_mg) in enumerate(doses)
+    ]
+    assert fact(ask(VFA, LOW, *records), "glucocorticoid")["atVfaDose"] is reaches
 
 
 @pytest.mark.parametrize(

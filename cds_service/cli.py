@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NoReturn, TypeVar
 import click
 
 from cds_service.config import ConfigError, Settings, iso_date
-from cds_service.engine import DuplicateService, answer, load_services
+from cds_service.engine import BrokenService, answer, load_services
 from cds_service.protocol import strict_json
 from cds_service.protocol.service import Service
 from cds_service.registry import DEVELOPMENT, Registry, RegistryError, load
@@ -202,7 +202,7 @@ def _or_stop(read: Callable[[], T]) -> T:
         return read()
     except (ConfigError, RegistryError) as error:
         _stop(*error.problems)
-    except DuplicateService as error:
+    except BrokenService as error:
         _stop(str(error))
 
 

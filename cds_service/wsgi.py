@@ -9,7 +9,7 @@ import sys
 from flask import Flask
 
 from cds_service.config import ConfigError, Settings
-from cds_service.engine import DuplicateService, load_services
+from cds_service.engine import BrokenService, load_services
 from cds_service.registry import RegistryError, load
 from cds_service.web import create_app
 
@@ -30,7 +30,7 @@ def build() -> Flask:
         registry = load(settings.clients_path, services)
     except (ConfigError, RegistryError) as error:
         sys.exit("cds-service cannot start:\n  " + "\n  ".join(error.problems))
-    except DuplicateService as error:
+    except BrokenService as error:
         sys.exit(f"cds-service cannot start:\n  {error}")
     for service in services.values():
         service.warm_up()

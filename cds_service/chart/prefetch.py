@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from cds_service.chart.newest import identity, keep_newest
 from cds_service.chart.patient_gate import SubjectCheck
 from cds_service.chart.patient_part import patient_part
 from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue
+from cds_service.chart.related import Related
 from cds_service.chart.walk import DRAFTS, resources_at, shown_key
 from cds_service.fhir.resources import name_of
 from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
 from cds_service.protocol.request import HookRequest
 from cds_service.protocol.service import PrefetchItem
 
-_ABSENT = "prefetch key absent, no FHIR access"
+ABSENT = "prefetch key absent"
+_NOT_READ = f"{ABSENT}, no FHIR access"
 _WORST_LAST = (PartState.EMPTY, PartState.COMPLETE, PartState.PARTIAL, PartState.UNREAD)
 
 
@@ -36,9 +39,35 @@ def read_chart(
         zone=zone,
         patient=reading.patient(),
         parts={resource_type: reading.part(resource_type) for resource_type in types},
-        related=_Related(reading),
+        related=_related(reading),
         ignored=tuple(dict.fromkeys(reading.ignored())),
     )
+
+
+def missing_items(
+    request: HookRequest, items: tuple[PrefetchItem, ...], check: SubjectCheck
+) -> tuple[PrefetchItem, ...]:
+    """The items whose key did not come, and whose type came under no other key either."""
+    absent = [item for item in items if item.key not in request.prefetch]
+    if not absent:
+        return ()
+    reading = _Reading(request, items, check)
+    return tuple(
+        item
+        for item in absent
+        if not (
+            reading.patient()
+            if item.resource_type == "Patient"
+            else reading.part(item.resource_type)
+        ).is_known
+    )
+
+
+def related_to(
+    request: HookRequest, items: tuple[PrefetchItem, ...], check: SubjectCheck
+) -> Mapping[str, Resource]:
+    """Everything that came along, by the references that lead to it."""
+    return _related(_Reading(request, items, check))
 
 
 @dataclass(slots=True)
@@ -74,8 +103,8 @@ class _Reading:
 
     def _why_no_patient(self, key: str) -> str:
         if key not in self.values:
-            return _ABSENT
-        if self.request.prefetch[key] is None:
+            return _NOT_READ
+        if self.request.prefetch.get(key, "") is None:
             return "null"
         value = self.values[key]
         if value.holds("Patient"):
@@ -111,7 +140,7 @@ class _Reading:
     def _own_state(self, key: str, resource_type: str) -> tuple[PartState, str | None]:
         value = self.values.get(key)
         if value is None:
-            return PartState.UNREAD, _ABSENT
+            return PartState.UNREAD, _NOT_READ
         if value.received and not value.holds(resource_type):
             if value.reason == SINGLE:
                 return PartState.UNREAD, NOT_FHIR
@@ -148,29 +177,8 @@ def _worst(
     return max(states, key=lambda found: _WORST_LAST.index(found[0]))
 
 
-class _Related(Mapping[str, Resource]):
-    """Everything that came along by `Type/id` and fullUrl, without unmatched resources.
-
-    Indexed at the first look: most charts hold no reference that has to be followed.
-    """
-
-    def __init__(self, reading: _Reading) -> None:
-        self._reading = reading
-        self._index: dict[str, Resource] | None = None
-
-    def _indexed(self) -> dict[str, Resource]:
-        if self._index is None:
-            self._index = _index(self._reading)
-        return self._index
-
-    def __getitem__(self, key: str) -> Resource:
-        return self._indexed()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._indexed())
-
-    def __len__(self) -> int:
-        return len(self._indexed())
+def _related(reading: _Reading) -> Related:
+    return Related(partial(_index, reading), reading.request.fhir_server)
 
 
 def _index(reading: _Reading) -> dict[str, Resource]:

@@ -12,6 +12,7 @@ from cds_service.protocol.chart import PartState, Resource
 
 NOT_FHIR = "not a FHIR resource"
 SINGLE = "a single resource, not a search result"
+PAGED = "paged"
 
 _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _NO_RESOURCE = frozenset({"", "Bundle"})
@@ -116,7 +117,7 @@ def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:
     """Why a Bundle is not the whole result, by what it says of itself."""
     for link in listed(bundle.get("link")):
         if isinstance(link, dict) and link.get("relation") == "next":
-            return "paged"
+            return PAGED
     total = bundle.get("total")
     if isinstance(total, int) and not isinstance(total, bool) and total > matches:
         return f"total says {total}"

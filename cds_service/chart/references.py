@@ -75,6 +75,19 @@ class PatientReferences:
         return Subject.PATIENT if identifier == self.patient_id else Subject.OTHER
 
 
+def local_name(reference: str, fhir_server: str | None) -> str:
+    """`Type/id` of a reference that is absolute on a server, any other reference as it is.
+
+    Without a server every base counts as that server's.
+    """
+    base, _, name = reference.rpartition("/")
+    base, _, kind = base.rpartition("/")
+    normal = _normal_base(base)
+    if normal is None or (fhir_server is not None and normal != _normal_base(fhir_server)):
+        return reference
+    return f"{kind}/{name}"
+
+
 def _normal_base(base: str) -> str | None:
     """A FHIR base without what does not matter: trailing slashes, case of scheme and host."""
     try:

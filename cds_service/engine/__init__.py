@@ -1,6 +1,6 @@
 """Orchestrates one call: orders → chart → decision → cards and explanation."""
 
 from cds_service.engine.answer import Answer, answer
-from cds_service.engine.services import DuplicateService, load_services
+from cds_service.engine.services import BrokenService, DuplicateService, load_services
 
-__all__ = ["Answer", "DuplicateService", "answer", "load_services"]
+__all__ = ["Answer", "BrokenService", "DuplicateService", "answer", "load_services"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cds_service.chart import SubjectCheck
 from cds_service.chart.newest import keep_newest
+from cds_service.chart.related import Related
 from cds_service.protocol.chart import Resource
 from cds_service.protocol.orders import Order, bundle_entries, exclusion, reference_of
 from cds_service.protocol.request import HookRequest
@@ -29,6 +30,7 @@ def read_orders(request: HookRequest, check: SubjectCheck) -> tuple[Order, ...]:
         keep_newest(related, reference_of(resource, position), resource)
         if isinstance(url, str):
             keep_newest(related, url, resource)
+    reachable = Related(lambda: related, request.fhir_server)
     selected = _selected(request)
     return tuple(
         Order(
@@ -36,7 +38,7 @@ def read_orders(request: HookRequest, check: SubjectCheck) -> tuple[Order, ...]:
             resource=resource,
             judged=selected is None or reference in selected or url in selected,
             excluded=check.unmatched.get(id(resource)) or exclusion(resource),
-            related=related,
+            related=reachable,
         )
         for position, resource, url in drafts
     )

@@ -57,11 +57,15 @@ def problem(resource: Raw) -> str | None:
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "resource"
+    steps = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":  # its name is the sender's, and might be anything
+        steps[-1] = "(unknown element)"
+    place = ".".join(steps) or "resource"
     return f"{place}: {first['type'].replace('_', ' ')}"
 
 
 def warm_up() -> None:
     """Loads every model and validates once, which costs a third of a second before forking."""
     for resource_type in CHECKED_TYPES:
+        _model(resource_type)
         problem({"resourceType": resource_type})

@@ -23,8 +23,6 @@ _ALIASES = {
     "http://terminology.hl7.org/codesystem/icd10cm": ICD10CM,
     "http://terminology.hl7.org/codesystem/icd-10-cm": ICD10CM,
     "urn:oid:2.16.840.1.113883.6.12": CPT,
-    "http://www.ama-assn.org/go/cpt": CPT,
-    "https://www.ama-assn.org/go/cpt": CPT,
     "http://terminology.hl7.org/codesystem/cpt": CPT,
     "urn:oid:2.16.840.1.113883.6.285": HCPCS,
     "urn:oid:2.16.840.1.113883.6.14": HCPCS,
@@ -44,7 +42,7 @@ def canonical_system(system: str) -> str:
     key = system.strip().rstrip("/").casefold()
     if key.startswith("https://"):
         key = "http://" + key[8:]
-    if key.startswith("http://snomed.info/sct"):  # editions: …/sct/731000124108/version/…
+    if f"{key}/".startswith("http://snomed.info/sct/"):  # editions: …/sct/731000124108/version/…
         return SNOMED
     return _CANONICAL.get(key) or _ALIASES.get(key) or system.strip()
 
@@ -85,6 +83,8 @@ def _codings(concept: object) -> Iterator[CodedValue]:
             bare = bare.upper()
             if len(bare) > 3 and "." not in bare:  # M8108XA: billing systems leave the dot out
                 bare = f"{bare[:3]}.{bare[3:]}"
+        if not bare:
+            continue
         display = item.get("display")
         yield CodedValue(canonical, bare, display if isinstance(display, str) else None)
 

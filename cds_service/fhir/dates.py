@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
-_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
-_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})")
+_PARTIAL = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]):([0-5][0-9]|60)"
+    r"((?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-5][0-9]))"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,24 @@ def read_date(value: object, zone: tzinfo) -> DateInterval | None:
     partial = _PARTIAL.fullmatch(value)
     if partial:
         return _partial(*partial.groups())
-    if not _INSTANT.fullmatch(value):
-        return None
+    instant = read_instant(value)
     try:
-        day = datetime.fromisoformat(value).astimezone(zone).date()
+        day = instant.astimezone(zone).date() if instant else None
     except (ValueError, OverflowError):
         return None
-    return DateInterval(day, day)
+    return DateInterval(day, day) if day else None
+
+
+def read_instant(value: object) -> datetime | None:
+    """A FHIR instant, or a dateTime with a time of day; a leap second counts as the one before."""
+    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        return None
+    minute, second, rest = found.groups()
+    try:
+        return datetime.fromisoformat(f"{minute}:{'59' if second == '60' else second}{rest}")
+    except ValueError:
+        return None
 
 
 def _partial(year: str, month: str | None, day: str | None) -> DateInterval | None:

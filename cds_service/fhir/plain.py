@@ -16,7 +16,7 @@ Check = Callable[[object], bool]
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _INSTANT = re.compile(
-    r"[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)"
+    r"[12]\d{3}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-3]):[0-5]\d)"
 )
 _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 

@@ -20,6 +20,9 @@ class Unit(StrEnum):
     MG = "mg"
 
 
+_SCORES = (Unit.T_SCORE, Unit.Z_SCORE)
+"""A bare score may be either, so it does not contradict them."""
+
 _SPELLINGS: dict[str, tuple[Unit, Decimal]] = {
     "{t-score}": (Unit.T_SCORE, Decimal(1)),
     "{tscore}": (Unit.T_SCORE, Decimal(1)),
@@ -57,6 +60,7 @@ _SPELLINGS: dict[str, tuple[Unit, Decimal]] = {
     "mg": (Unit.MG, Decimal(1)),
     "g": (Unit.MG, Decimal(1000)),
     "ug": (Unit.MG, Decimal("0.001")),
+    "μg": (Unit.MG, Decimal("0.001")),
     "mcg": (Unit.MG, Decimal("0.001")),
 }
 
@@ -84,7 +88,11 @@ def decimal(number: object) -> Decimal | None:
     """A JSON number as the decimal it was written as; anything else is None."""
     if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
         return None
-    return Decimal(str(number))
+    try:
+        found = Decimal(str(number))
+    except ValueError:  # more digits than Python turns into text
+        return None
+    return found if found.is_finite() else None
 
 
 def read_quantity(quantity: object) -> Measured | Unreadable:
@@ -125,7 +133,8 @@ def _unit(*spellings: str | None) -> _Scaled | str:
     if any(entry is None for entry in found):
         return "unit-unknown"
     known = {entry for entry in found if entry is not None}
-    specific = {entry for entry in known if entry[0] is not Unit.SCORE} or known
+    scores = {entry for entry in known if entry[0] in _SCORES}
+    specific = known - {_SPELLINGS["score"]} if scores else known
     if len(specific) > 1:
         return "unit-and-code-disagree"
     if not specific:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
+
+from cds_service.fhir.dates import read_instant
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 Raw = Mapping[str, Any]
 
@@ -46,16 +51,12 @@ def resolve(reference: object, resource: Raw, related: Mapping[str, Raw]) -> Raw
             if isinstance(item, dict) and item.get("id") == text[1:]:
                 return item
         return None
-    bare = text.split("/_history/", 1)[0]
-    found = related.get(bare)
-    if found is None and "/" in bare:
-        found = related.get("/".join(bare.split("/")[-2:]))
-    return found
+    return related.get(text.split("/_history/", 1)[0])
 
 
-def version_key(resource: Raw) -> tuple[str, str]:
+def version_key(resource: Raw) -> tuple[datetime, str]:
     """Orders two copies of one resource: the later `lastUpdated`, then the higher version."""
     meta = resource.get("meta")
-    if not isinstance(meta, dict):
-        return ("", "")
-    return (str(meta.get("lastUpdated") or ""), str(meta.get("versionId") or "").zfill(20))
+    stated = meta if isinstance(meta, dict) else {}
+    updated = read_instant(stated.get("lastUpdated")) or _NEVER
+    return updated, str(stated.get("versionId") or "").zfill(20)

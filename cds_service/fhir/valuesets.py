@@ -60,7 +60,11 @@ def read_value_set(resource: Mapping[str, Any]) -> ValueSet:
     """
     listed: dict[tuple[str, str], Concept] = {}
     subtrees: list[Concept] = []
+    if "exclude" in resource["compose"]:
+        raise ValueError(f"{resource['id']}: compose.exclude is not supported")
     for include in resource["compose"]["include"]:
+        if "system" not in include:
+            raise ValueError(f"{resource['id']}: an include without system is not supported")
         system = canonical_system(include["system"])
         for item in include.get("concept", ()):
             concept = Concept(system, item["code"], item.get("display"), _attributes(item))

@@ -14,11 +14,16 @@ from cds_service.protocol.orders import Order
 
 @dataclass(frozen=True, slots=True)
 class PrefetchItem:
-    """One prefetch key: the FHIR query it is published with and the resource type it answers."""
+    """One prefetch key: the FHIR query it is published with and the resource type it answers.
+
+    `references` are elements of those resources whose targets are needed too, each with the type
+    of the target: where they did not come along, they are read from the FHIR server.
+    """
 
     key: str
     query: str
     resource_type: str
+    references: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,22 @@ def prefetch() -> tuple[PrefetchItem, ...]:
         ),
         PrefetchItem("conditions", f"Condition?{patient}", "Condition"),
         PrefetchItem(
-            "medicationStatements", f"MedicationStatement?{patient}", "MedicationStatement"
+            "medicationStatements",
+            f"MedicationStatement?{patient}",
+            "MedicationStatement",
+            (("medicationReference", "Medication"),),
         ),
-        PrefetchItem("medicationRequests", f"MedicationRequest?{patient}", "MedicationRequest"),
         PrefetchItem(
-            "reports", f"DiagnosticReport?{patient}&code={_tokens(*_SCANS)}", "DiagnosticReport"
+            "medicationRequests",
+            f"MedicationRequest?{patient}",
+            "MedicationRequest",
+            (("medicationReference", "Medication"),),
+        ),
+        PrefetchItem(
+            "reports",
+            f"DiagnosticReport?{patient}&code={_tokens(*_SCANS)}",
+            "DiagnosticReport",
+            (("result", "Observation"),),
         ),
         PrefetchItem("procedures", f"Procedure?{patient}", "Procedure"),
     )

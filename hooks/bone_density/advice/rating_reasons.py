@@ -10,6 +10,7 @@ from hooks.bone_density.decision import Decision
 from hooks.bone_density.decision.rating import rate
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.words import (
+    AXIAL_DXA,
     Modifier,
     RatingStatus,
     RatingWord,
@@ -20,30 +21,35 @@ from hooks.bone_density.words import (
 
 FOLLOW_UP, YOUNGER = "acr-2022-follow-up", "acr-2022-younger-follow-up"
 
-_RATED_TEXTS = {
-    Study.DXA_SPINE_HIP: "DXA of lumbar spine and hip(s) is usually appropriate for follow-up of "
-    "established low bone mineral density (dose below 0.1 mSv).",
-    Study.DXA_SPINE_HIP_VFA: "DXA of lumbar spine and hip(s) is usually appropriate for follow-up "
-    "of established low bone mineral density; VFA is an optional addition.",
-    Study.DXA_FOREARM: "DXA of the forearm may be appropriate, mainly as another site when spine "
-    "or hips cannot be used.",
-    Study.TBS: "TBS of the lumbar spine may be appropriate. It needs a spine DXA image and mainly "
-    "refines the baseline fracture risk; its role in follow-up is still evolving.",
-    Study.QCT: "QCT of spine or hip may be appropriate: volumetric, 1-10 mSv, and less precise "
-    "than DXA.",
-    Study.QUS: "Ultrasound of the heel (QUS) is usually not appropriate for follow-up: it has no "
-    "radiation, but it lacks the precision to follow BMD and cannot give a WHO diagnosis.",
-    Study.VFA: "VFA alone is usually not appropriate for BMD surveillance: it does not measure "
-    "BMD. It can be added to DXA when a vertebral fracture is suspected.",
+_IS = {
+    RatingWord.USUALLY: "is usually appropriate",
+    RatingWord.MAY_BE: "may be appropriate",
+    RatingWord.USUALLY_NOT: "is usually not appropriate",
 }
-_RATED_CODES = {
-    Study.DXA_SPINE_HIP: "dxa-usually-appropriate",
-    Study.DXA_SPINE_HIP_VFA: "dxa-usually-appropriate",
-    Study.DXA_FOREARM: "forearm-may-be-appropriate",
-    Study.TBS: "tbs-may-be-appropriate",
-    Study.QCT: "qct-may-be-appropriate",
-    Study.QUS: "qus-not-precise-enough",
-    Study.VFA: "vfa-alone-does-not-measure-bmd",
+_RATED_TEXTS = {
+    Study.DXA_SPINE_HIP: "DXA of lumbar spine and hip(s) {is_rated} for follow-up of established "
+    "low bone mineral density (dose below 0.1 mSv).",
+    Study.DXA_SPINE_HIP_VFA: "DXA of lumbar spine and hip(s) {is_rated} for follow-up of "
+    "established low bone mineral density; VFA is an optional addition.",
+    Study.DXA_FOREARM: "DXA of the forearm {is_rated}, mainly as another site when spine or hips "
+    "cannot be used.",
+    Study.TBS: "TBS of the lumbar spine {is_rated}. It needs a spine DXA image and mainly refines "
+    "the baseline fracture risk; its role in follow-up is still evolving.",
+    Study.QCT: "QCT of spine or hip {is_rated}: volumetric, 1-10 mSv, and less precise than DXA.",
+    Study.QUS: "Ultrasound of the heel (QUS) {is_rated} for follow-up: it has no radiation, but it "
+    "lacks the precision to follow BMD and cannot give a WHO diagnosis.",
+    Study.VFA: "VFA alone {is_rated} for BMD surveillance: it does not measure BMD. It can be "
+    "added to DXA when a vertebral fracture is suspected.",
+}
+"""What is said of a study beside its rating; the rating itself comes from the table."""
+_CODES = {
+    (Study.DXA_SPINE_HIP, RatingWord.USUALLY): "dxa-usually-appropriate",
+    (Study.DXA_SPINE_HIP_VFA, RatingWord.USUALLY): "dxa-usually-appropriate",
+    (Study.DXA_FOREARM, RatingWord.MAY_BE): "forearm-may-be-appropriate",
+    (Study.TBS, RatingWord.MAY_BE): "tbs-may-be-appropriate",
+    (Study.QCT, RatingWord.MAY_BE): "qct-may-be-appropriate",
+    (Study.QUS, RatingWord.USUALLY_NOT): "qus-not-precise-enough",
+    (Study.VFA, RatingWord.USUALLY_NOT): "vfa-alone-does-not-measure-bmd",
 }
 _SITE_OPEN = frozenset(
     {Study.DXA_UNSPECIFIED, Study.DXA_PERIPHERAL, Study.BONE_DENSITY_UNSPECIFIED}
@@ -61,21 +67,10 @@ def _rating(decision: Decision, facts: Facts) -> Iterator[Reason]:
     rated, study = decision.rated, decision.study
     source = rated.source or "project-choice"
     evidence = facts.low_bmd.evidence
-    if rated.status is RatingStatus.RATED:
+    if rated.status is RatingStatus.RATED and rated.rating is not None:
         younger = decision.situation.scenario is Scenario.YOUNGER
-        if younger and study is Study.DXA_SPINE_HIP_VFA:
-            text = (
-                f"{_RATED_TEXTS[Study.DXA_SPINE_HIP]} For the added VFA there is no published "
-                "rating in this scenario."
-            )
-            yield Reason(_RATED_CODES[study], text, source, evidence)
-        elif younger and study is not Study.DXA_SPINE_HIP:
-            word = RATINGS[rated.rating or ""]
-            label = STUDIES[study]
-            text = f"{label[0].upper()}{label[1:]}: {word} in this scenario."
-            yield Reason(f"{study.value}-{rated.rating}", text, source, evidence)
-        else:
-            yield Reason(_RATED_CODES[study], _RATED_TEXTS[study], source, evidence)
+        code, text = _rated_words(study, rated.rating, younger)
+        yield Reason(code, text, source, evidence)
     elif rated.status is RatingStatus.CONDITIONAL:
         parts = "; ".join(
             f"{RATINGS.get(item.rating or '', 'no published rating')} if {item.when}"
@@ -90,6 +85,20 @@ def _rating(decision: Decision, facts: Facts) -> Iterator[Reason]:
             source if rated.source else FOLLOW_UP,
             evidence,
         )
+
+
+def _rated_words(study: Study, rating: RatingWord, younger: bool) -> tuple[str, str]:
+    """Code and text of a published rating; of younger adults little more is published than it."""
+    label = STUDIES[study]
+    head = f"{label[0].upper()}{label[1:]}"
+    if younger and study not in AXIAL_DXA:
+        return f"{study.value}-{rating.value}", f"{head}: {RATINGS[rating]} in this scenario."
+    known = Study.DXA_SPINE_HIP if younger else study
+    text = _RATED_TEXTS.get(known, f"{head} {{is_rated}} for follow-up.")
+    if younger and study is Study.DXA_SPINE_HIP_VFA:
+        text += " For the added VFA there is no published rating in this scenario."
+    code = _CODES.get((study, rating), f"{study.value}-{rating.value}")
+    return code, text.format(is_rated=_IS[rating])
 
 
 def _usual_study(decision: Decision, facts: Facts) -> Iterator[Reason]:

@@ -82,9 +82,7 @@ def _scores(
     scores = [item for item in measurements.usable if item.kind is kind]
     below = tuple(item for item in scores if item.is_certainly_below(limit, or_equal=or_equal))
     undecided = tuple(
-        item
-        for item in scores
-        if item not in below and item.may_be_below(limit, or_equal=or_equal)
+        item for item in scores if item not in below and item.may_be_below(limit, or_equal=or_equal)
     )
     return below, undecided
 

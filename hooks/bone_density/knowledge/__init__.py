@@ -18,6 +18,7 @@ from typing import Any
 
 from cds_service.fhir.codings import CodedValue
 from cds_service.fhir.valuesets import Concept, ValueSet, read_value_set
+from hooks.bone_density.words import RatingWord, Study
 
 RULESET = "2026.1.0"
 SCAN_SETS = ("study-dxa-unspecified", "study-bone-density-unspecified")
@@ -150,6 +151,7 @@ def load(root: Traversable) -> Knowledge:
         height_codes=frozenset(item.code for item in value_sets["body-height"].concepts()),
         _look_up=_look_up(*_indexes(value_sets.values())),
     )
+    _check_ratings(found, ratings)
     _check_sources(found)
     return found
 
@@ -200,12 +202,34 @@ def _look_up(listed: _Index, subtrees: _Index) -> Callable[[str, str], Mapping[s
     return look_up
 
 
+def _check_ratings(found: Knowledge, ratings: Iterable[Rating]) -> None:
+    """Each study once per edition and variant, all in the words of the tables."""
+    seen: set[tuple[str, str, str]] = set()
+    for item in ratings:
+        place = f"ratings.toml: {item.variant}, {item.study}"
+        if item.variant not in found.variants:
+            raise KnowledgeError(f"{place}: variant {item.variant!r} is not in [variants]")
+        for word, known in ((item.study, Study), (item.rating, RatingWord)):
+            if word not in set(known):
+                raise KnowledgeError(f"{place}: {word!r} is none of {', '.join(known)}")
+        key = (item.edition, item.variant, item.study)
+        if key in seen:
+            raise KnowledgeError(f"{place}: twice in edition {item.edition}")
+        seen.add(key)
+
+
 def _check_sources(found: Knowledge) -> None:
     used = {item.source: f"thresholds.toml: {item.key}" for item in found.thresholds.values()}
     used |= {
         item.source: f"ratings.toml: {item.variant}, {item.study}"
         for item in (*found.ratings.values(), *found.past_ratings)
     }
+    used |= {
+        concept.attributes["source"]: f"{value_set.id}: {concept.code}"
+        for value_set in found.value_sets.values()
+        for concept in value_set.concepts()
+    }
+    used |= {item["source"]: f"ratings.toml: {key}" for key, item in found.variants.items()}
     for source, place in used.items():
         if source not in found.sources:
             raise KnowledgeError(f"{place}: source {source!r} is not in sources.toml")

@@ -87,7 +87,8 @@ def test_adding_a_code_touches_one_place(folder: Path) -> None:
     """A code added to one value set is known from then on, and only by that set."""
     path = folder / "valuesets" / "study-qus.json"
     value_set = json.loads(path.read_text("utf-8"))
-    value_set["compose"]["include"][0]["concept"].append({"code": "99999", "display": "New study"})
+    concepts = value_set["compose"]["include"][0]["concept"]
+    concepts.append({**concepts[0], "code": "99999", "display": "New study"})
     value_set["compose"]["include"][0]["system"] = CPT
     path.write_text(json.dumps(value_set), "utf-8")
     assert set(load(folder).memberships([CodedValue(CPT, "99999")])) == {"study-qus"}
@@ -122,6 +123,23 @@ def test_unknown_source_is_refused(folder: Path) -> None:
     path = folder / "thresholds.toml"
     path.write_text(path.read_text("utf-8").replace('"acr-2016"', '"hearsay"', 1), "utf-8")
     with pytest.raises(KnowledgeError, match="hearsay"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('study = "qct"', 'study = "qcd"', "follow-up, qcd: 'qcd' is none of dxa-spine-hip,"),
+        ('rating = "may-be', 'rating = "maybe', "'maybe-appropriate' is none of usually-"),
+        ('variant = "follow-up"', 'variant = "followup"', "variant 'followup' is not in"),
+        ('study = "tbs"', 'study = "qct"', "follow-up, qct: twice in edition 2022"),
+    ],
+)
+def test_a_rating_that_contradicts_is_refused(folder: Path, old: str, new: str, named: str) -> None:
+    """A rating in other words than those of the tables, or there twice, does not load."""
+    path = folder / "ratings.toml"
+    path.write_text(path.read_text("utf-8").replace(old, new, 1), "utf-8")
+    with pytest.raises(KnowledgeError, match=named):
         load(folder)
 
 

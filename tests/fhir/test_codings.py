@@ -75,6 +75,7 @@ def test_canonical_system(system: str, canonical: str) -> None:
             [(LOINC, "38267-1", None)],
         ),
         ([{"system": LOINC, "code": "1", "display": "x"}], [(LOINC, "1", "x")]),
+        ([{"system": SNOMED, "code": ":1=2"}, {"system": SNOMED, "code": "|a|"}], []),
         ([{"system": LOINC, "code": "1", "display": 5}], [(LOINC, "1", None)]),
         (
             [{"system": LOINC, "code": "2"}, {"system": SNOMED, "code": "1"}],

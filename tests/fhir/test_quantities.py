@@ -225,9 +225,16 @@ def test_comparator(comparator: object, is_read: bool) -> None:
         (None, None),
         ([1], None),
         (1j, None),
+        (float("nan"), None),
+        (float("-inf"), None),
     ],
 )
 def test_decimal(number: object, expected: str | None) -> None:
     """A JSON number is the decimal it was written as."""
     found = decimal(number)
     assert (None if found is None else str(found)) == expected
+
+
+def test_a_number_without_end() -> None:
+    """A number of more digits than Python turns into text is no number here."""
+    assert decimal(10**5000) is None

@@ -124,6 +124,16 @@ def test_includes(includes: list[dict[str, Any]], codes: list[tuple[str, str]]) 
     assert [(item.system, item.code) for item in found.concepts()] == codes
 
 
+def test_what_is_not_understood_is_refused() -> None:
+    """Exclusions, and codes of no system, are refused instead of being passed over."""
+    with pytest.raises(ValueError, match=r"^x: an include without system is not supported$"):
+        read_value_set(including({"concept": [{"code": "1"}]}))
+    excluding = including({"system": ICD10CM, "concept": [{"code": "M80"}]})
+    excluding["compose"]["exclude"] = [{"system": ICD10CM}]
+    with pytest.raises(ValueError, match=r"^x: compose.exclude is not supported$"):
+        read_value_set(excluding)
+
+
 @pytest.mark.parametrize("op", ["descendent-of", "=", "is-not-a", None])
 def test_other_filters_are_refused(op: str | None) -> None:
     """A filter that is not understood is refused, named by value set and operation."""

@@ -8,15 +8,18 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import date
 from importlib import resources
+from time import monotonic
 from typing import Any, BinaryIO, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
-from cds_service.config import ConfigError, Settings, iso_date
-from cds_service.engine import BrokenService, answer, load_services
+from cds_service.chart import FhirAccess
+from cds_service.config import ConfigError, Settings, is_loopback, iso_date
+from cds_service.engine import BrokenService, FhirServers, answer, load_services
 from cds_service.protocol import strict_json
 from cds_service.protocol.service import Service
-from cds_service.registry import DEVELOPMENT, Registry, RegistryError, load
+from cds_service.registry import DEVELOPMENT, Client, Registry, RegistryError, load
 from cds_service.web.context import clinical_date
 from cds_service.web.errors import failure_of
 from cds_service.web.refusals import NotOneObject
@@ -40,7 +43,7 @@ def main() -> None:
 @click.option("--host", metavar="ADDRESS", help="Address to listen on. [CDS_HOST, 127.0.0.1]")
 @click.option("--port", type=int, metavar="PORT", help="Port to listen on. [CDS_PORT, 8000]")
 @click.option("--workers", type=int, metavar="N", help="Worker processes. [CDS_WORKERS, 2]")
-@click.option("--threads", type=int, metavar="N", help="Threads per worker. [CDS_THREADS, 4]")
+@click.option("--threads", type=int, metavar="N", help="Threads per worker. [CDS_THREADS, 32]")
 def serve(host: str | None, port: int | None, workers: int | None, threads: int | None) -> None:
     """Serve over HTTP until stopped.
 
@@ -85,7 +88,15 @@ def check(clients: str | None) -> None:
     if not services:
         _stop("no decision service is installed")
     registry = _registry(settings, services)
+    _or_stop(lambda: _servers(settings, registry))
     for client in registry.clients.values():
+        for base in client.fhir_bases if settings.is_development else ():
+            if not is_loopback(urlsplit(base).hostname or ""):
+                click.echo(
+                    f"warning   clients.{client.name}.fhir_bases: {base} is not on this machine; "
+                    "development reads from loopback servers only",
+                    err=True,
+                )
         click.echo(f"client    {client.name} ({client.profile}, {client.time_zone.key}): ok")
         for service in services.values():
             for warning in service.warnings(client.settings[service.id]):
@@ -145,10 +156,9 @@ def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) 
     """Explain the answer to one hook request, read from REQUEST.json or, with -, standard input.
 
     Prints facts, rules, sources and the response as JSON. A request that reaches no decision
-    prints its status and OperationOutcome, and exits 3. Nothing is sent over a network.
+    prints its status and OperationOutcome, and exits 3. Without --fetch nothing is sent over a
+    network.
     """
-    if fetch:
-        raise click.UsageError("--fetch: fetching from a FHIR server is not built yet")
     settings = _settings(os.environ)
     services = _services()
     registry = _registry(settings, services)
@@ -165,6 +175,7 @@ def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) 
             body,
             as_of=as_of or clinical_date(settings, client),
             uuid_key=settings.secret_key,
+            access=_access(settings, registry, client) if fetch else None,
         )
     except Exception as error:
         failure = failure_of(error, settings.max_body_bytes)
@@ -175,6 +186,20 @@ def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) 
         click.echo(_pretty({"status": failure.status, "outcome": outcome, "unread": unread}))
         sys.exit(NO_DECISION)
     click.echo(_pretty(found.explanation))
+
+
+def _servers(settings: Settings, registry: Registry) -> FhirServers:
+    return FhirServers(
+        registry,
+        is_development=settings.is_development,
+        threads=settings.threads,
+        ca_file=settings.ca_file,
+    )
+
+
+def _access(settings: Settings, registry: Registry, client: Client) -> FhirAccess:
+    """How the client's FHIR server may be read in a call that begins now."""
+    return _or_stop(lambda: _servers(settings, registry)).access(client, monotonic())
 
 
 def _service_for(body: Mapping[str, Any], services: Mapping[str, Service]) -> Service:

@@ -27,14 +27,14 @@ def build() -> Flask:
         logging.logThreads = logging.logMultiprocessing = False
         logging._srcfile = None
         services = load_services()
-        registry = load(settings.clients_path, services)
+        app = create_app(settings, load(settings.clients_path, services), services)
     except (ConfigError, RegistryError) as error:
         sys.exit("cds-service cannot start:\n  " + "\n  ".join(error.problems))
     except BrokenService as error:
         sys.exit(f"cds-service cannot start:\n  {error}")
     for service in services.values():
         service.warm_up()
-    return create_app(settings, registry, services)
+    return app
 
 
 app = build()

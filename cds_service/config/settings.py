@@ -25,6 +25,7 @@ from cds_service.config.variables import (
 NAMES = (
     "CDS_AS_OF",
     "CDS_AUTH",
+    "CDS_CA_FILE",
     "CDS_CLIENTS",
     "CDS_EXPLAIN",
     "CDS_HOST",
@@ -86,12 +87,13 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
-    threads: int = 4
+    threads: int = 32
     max_body_bytes: int = 4 * 1024 * 1024
     secret_key: bytes = field(default=_DEVELOPMENT_KEY, repr=False)
     explain_enabled: bool = True
     log_level: LogLevel = LogLevel.INFO
     public_url: str | None = None
+    ca_file: Path | None = None
 
     @property
     def is_development(self) -> bool:
@@ -118,12 +120,13 @@ class Settings:
             host=read("CDS_HOST", str, "127.0.0.1"),
             port=read("CDS_PORT", whole_number(1, 65535), 8000),
             workers=read("CDS_WORKERS", whole_number(1, 128), 2),
-            threads=read("CDS_THREADS", whole_number(1, 256), 4),
+            threads=read("CDS_THREADS", whole_number(1, 256), 32),
             max_body_bytes=read("CDS_MAX_BODY_BYTES", whole_number(1024, 1 << 28), 4 * 1024 * 1024),
             secret_key=_secret_key(read, development),
             explain_enabled=read("CDS_EXPLAIN", switch, development),
             log_level=read("CDS_LOG_LEVEL", LogLevel, LogLevel.INFO),
             public_url=read("CDS_PUBLIC_URL", web_address, None),
+            ca_file=read("CDS_CA_FILE", existing_file, None),
         )
         problems = (*_unknown_names(given), *read.problems, *_unsafe(settings, given))
         if problems:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from cds_service.chart import check_subjects, read_chart
+from cds_service.chart import FhirAccess, check_subjects, gather, read_chart
 from cds_service.engine.drafts import read_orders
 from cds_service.engine.explanation import explain
 from cds_service.profiles import PROFILES
@@ -31,12 +31,19 @@ class Answer:
 
 
 def answer(
-    service: Service, client: Client, body: object, *, as_of: date, uuid_key: bytes
+    service: Service,
+    client: Client,
+    body: object,
+    *,
+    as_of: date,
+    uuid_key: bytes,
+    access: FhirAccess | None = None,
 ) -> Answer:
     """Judges the orders of one request body.
 
     Raises InvalidRequest, WrongPatient, or the service's ChartNotReadable. Without an order of
-    this service's own, the chart is not read at all.
+    this service's own, the chart is not read at all; without `access` nothing is read from the
+    client's FHIR server.
     """
     request = read_request(body, service.hooks)
     check = check_subjects(request)
@@ -46,7 +53,8 @@ def answer(
     chart = None
     assessment = Assessment(())
     if selection.orders:
-        chart = read_chart(request, service.prefetch, check, client.time_zone)
+        complete = gather(request, service.prefetch, check, access)
+        chart = read_chart(complete.request, service.prefetch, complete.check, client.time_zone)
         assessment = service.evaluate(selection, chart, settings, as_of)
     cards = PROFILES[client.profile](
         assessment.advices,

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cds_service.profiles import standard
+from cds_service.profiles.dialects import DIALECTS
 from cds_service.protocol.advice import Advice
 from cds_service.protocol.orders import Order
 
-__all__ = ["PROFILES", "Render"]
+__all__ = ["DIALECTS", "PROFILES", "Render"]
 
 
 class Render(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,9 @@ DEVELOPMENT = "development"
 class Client:
     """One CDS client: how it is answered, where its browsers are, what its site has set.
 
-    `settings` holds, by service id, what the service made of its block of the file.
+    `settings` holds, by service id, what the service made of its block of the file. `fhir_search`
+    is where its FHIR server differs from what its profile says: `page_size`, `parameters`,
+    `not_offered`.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Client:
     fhir_bases: tuple[str, ...]
     cors_origins: tuple[str, ...]
     settings: Mapping[str, Any]
+    fhir_private_networks: tuple[str, ...] = ()
+    fhir_search: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

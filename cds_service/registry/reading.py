@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -69,6 +70,8 @@ def _client(
         )
     for position, base in enumerate(block.get("fhir_bases", ())):
         problems.extend(_base_problems(f"{place}.fhir_bases[{position}]", base))
+    for position, network in enumerate(block.get("fhir_private_networks", ())):
+        problems.extend(_network_problems(f"{place}.fhir_private_networks[{position}]", network))
     for position, origin in enumerate(block.get("cors_origins", ())):
         problems.extend(_origin_problems(f"{place}.cors_origins[{position}]", origin))
     return Client(
@@ -79,6 +82,8 @@ def _client(
         time_zone=_zone(f"{place}.time_zone", block.get("time_zone", "UTC"), problems),
         fhir_bases=tuple(block.get("fhir_bases", ())),
         cors_origins=tuple(block.get("cors_origins", ())),
+        fhir_private_networks=tuple(block.get("fhir_private_networks", ())),
+        fhir_search=block.get("fhir_search", {}),
         settings=_settings(f"{place}.services", block.get("services", {}), services, problems),
     )
 
@@ -131,6 +136,14 @@ def _base_problems(place: str, base: str) -> list[str]:
     found = _split(base)
     if found is None or "?" in base or "#" in base:
         return [f"{place}: must be the base address of a FHIR server, like https://host/fhir/r4"]
+    return []
+
+
+def _network_problems(place: str, network: str) -> list[str]:
+    try:
+        ip_network(network)
+    except ValueError:
+        return [f"{place}: must be a network of addresses, like 10.20.0.0/16"]
     return []
 
 

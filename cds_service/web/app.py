@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from flask import Flask
 
 from cds_service.config import Settings
+from cds_service.engine import FhirServers
 from cds_service.protocol.service import Service
 from cds_service.registry import Registry
 from cds_service.web import cors, errors, explain, headers, health, openapi, services
+from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
 from cds_service.web.context import Context
 from cds_service.web.discovery import discovery_document
@@ -27,6 +29,13 @@ def create_app(settings: Settings, registry: Registry, installed: Mapping[str, S
         settings=settings,
         registry=registry,
         services=installed,
+        fhir_servers=FhirServers(
+            registry,
+            is_development=settings.is_development,
+            threads=settings.threads,
+            ca_file=settings.ca_file,
+        ),
+        admission=Admission(settings.threads),
         discovery=encode(discovery_document(installed)),
         openapi=encode(openapi_document(settings, installed)),
     ).install(app)

@@ -10,9 +10,10 @@ from typing import Any
 from flask import Flask, current_app
 
 from cds_service.config import Settings
-from cds_service.engine import Answer, answer
+from cds_service.engine import Answer, FhirServers, answer
 from cds_service.protocol.service import Service
 from cds_service.registry import DEVELOPMENT, Client, Registry
+from cds_service.web.admission import Admission
 from cds_service.web.refusals import UnknownService
 
 _KEY = "cds_service"
@@ -25,6 +26,8 @@ class Context:
     settings: Settings
     registry: Registry
     services: Mapping[str, Service]
+    fhir_servers: FhirServers
+    admission: Admission
     discovery: bytes
     openapi: bytes
 
@@ -43,8 +46,11 @@ class Context:
         """The CDS client that calls; without authentication it is always the same one."""
         return self.registry.clients[DEVELOPMENT]
 
-    def answer(self, service: Service, body: Mapping[str, Any]) -> Answer:
-        """What the service makes of a request by the present caller."""
+    def answer(self, service: Service, body: Mapping[str, Any], began: float) -> Answer:
+        """What the service makes of a request by the present caller.
+
+        `began` is when the call did, on the monotonic clock: its deadline counts from there.
+        """
         client = self.caller()
         return answer(
             service,
@@ -52,6 +58,7 @@ class Context:
             body,
             as_of=clinical_date(self.settings, client),
             uuid_key=self.settings.secret_key,
+            access=self.fhir_servers.access(client, began),
         )
 
 

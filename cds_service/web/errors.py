@@ -17,7 +17,13 @@ from cds_service.protocol.errors import InvalidRequest, WrongPatient
 from cds_service.protocol.outcome import Issue, operation_outcome
 from cds_service.protocol.strict_json import NotStrictJson
 from cds_service.web.bodies import json_response
-from cds_service.web.refusals import NotJson, NotOneObject, NotReady, UnknownService
+from cds_service.web.refusals import (
+    NotJson,
+    NotOneObject,
+    NotReady,
+    Overloaded,
+    UnknownService,
+)
 
 _log = logging.getLogger("cds_service.errors")
 
@@ -29,6 +35,8 @@ _HTTP = {
 }
 """Issue code and words for what routing and the server itself refuse."""
 
+_RETRY_AFTER_S = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -37,6 +45,7 @@ class Failure:
     status: int
     issues: tuple[Issue, ...]
     allow: str | None = None
+    retry_after_s: int | None = None
     unread: tuple[Unread, ...] = ()
 
     @property
@@ -66,6 +75,9 @@ def failure_of(error: Exception, max_body_bytes: int) -> Failure:
             return _single(415, "not-supported", str(error))
         case NotReady():
             return _single(503, "transient", str(error))
+        case Overloaded():
+            issues = (Issue("throttled", str(error)),)
+            return Failure(503, issues, retry_after_s=_RETRY_AFTER_S)
         case HTTPException() if error.code is not None and error.code >= 400:
             code, words = _HTTP.get(error.code, ("processing", "The request cannot be served"))
             return _single(error.code, code, words.format(limit=max_body_bytes), _allowed(error))
@@ -82,6 +94,8 @@ def install(app: Flask) -> None:
         response = json_response(failure.outcome, failure.status)
         if failure.allow:
             response.headers["Allow"] = failure.allow
+        if failure.retry_after_s:
+            response.headers["Retry-After"] = str(failure.retry_after_s)
         return response
 
 

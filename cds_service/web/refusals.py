@@ -22,6 +22,13 @@ class NotOneObject(Refusal):
     """The body is empty, or JSON other than one object."""
 
 
+class Overloaded(Refusal):
+    """More calls are under way than can be served in time."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many calls are under way; try again in a moment")
+
+
 class NotReady(Refusal):
     """There is nothing that could be called."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from time import perf_counter
+from time import monotonic
 from typing import Any
 
 from flask import Blueprint, Response, g, request
@@ -30,9 +30,10 @@ def call_service(service_id: str) -> Response:
     call = g.call = _Call()
     here = context()
     call.service = here.service(service_id)
-    body = read_object(request)
-    call.hook = body.get("hook")
-    answer = here.answer(call.service, body)
+    with here.admission.call():
+        body = read_object(request)
+        call.hook = body.get("hook")
+        answer = here.answer(call.service, body, call.began)
     call.cards = len(answer.response["cards"])
     return json_response(answer.response)
 
@@ -40,10 +41,10 @@ def call_service(service_id: str) -> Response:
 class _Call:
     """What the log says of one hook call; nothing that a client wrote freely gets into it."""
 
-    __slots__ = ("cards", "hook", "service", "started")
+    __slots__ = ("began", "cards", "hook", "service")
 
     def __init__(self) -> None:
-        self.started = perf_counter()
+        self.began = monotonic()
         self.service: Service | None = None
         self.hook: Any = None
         self.cards = 0
@@ -52,7 +53,7 @@ class _Call:
         service = self.service.id if self.service else "unknown"
         offered = self.service.hooks if self.service else ()
         hook = self.hook if self.hook in offered else "unknown"
-        milliseconds = (perf_counter() - self.started) * 1000
+        milliseconds = (monotonic() - self.began) * 1000
         return (
             f"call service={service} hook={hook} status={status} "
             f"ms={milliseconds:.1f} cards={self.cards}"

@@ -29,8 +29,8 @@ SERVICE = Service(
         "better order. Content not yet reviewed by a clinician."
     ),
     usage_requirements=(
-        "Needs the patient, bone density Observations and Conditions by prefetch; medications, "
-        "reports and procedures make the answer more complete."
+        "Needs the patient, bone density Observations and Conditions, by prefetch or from the FHIR "
+        "server; medications, reports and procedures make the answer more complete."
     ),
     hooks=("order-select", "order-sign"),
     ruleset=RULESET,

@@ -137,7 +137,6 @@ def test_explain_without_a_decision(
         (("explain", "none.json"), "none.json"),
         (("explain", "-", "--as-of", "31.1.2026"), "YYYY-MM-DD"),
         (("explain", "-", "--client", "nobody"), "no client nobody; known: development"),
-        (("explain", "-", "--fetch"), "not built yet"),
         (("report",), "No such command"),
     ],
 )
@@ -237,3 +236,29 @@ def test_serve_refuses_an_unsafe_host(run: Run) -> None:
     result = run("serve", "--host", "0.0.0.0")  # noqa: S104
     assert result.exit_code == 1
     assert "development serves this machine only" in result.stderr
+
+
+def test_fetch(run: Run, seen: dict[str, Any]) -> None:
+    """Only with --fetch may the engine read from a FHIR server."""
+    assert run("explain", "-", input=REQUEST).exit_code == 0
+    assert seen["access"] is None
+    assert run("explain", "-", "--fetch", input=REQUEST).exit_code == 0
+    assert seen["access"].policy.loopback_only
+
+
+def test_servers_that_development_does_not_read_from(run: Run, tmp_path: Path) -> None:
+    """A FHIR server elsewhere is named by the check: development reads on this machine only."""
+    registry = tmp_path / "clients.toml"
+    bases = '["https://fhir.example.org/r4", "http://127.0.0.1:8080/r4"]'
+    registry.write_text(f"[clients.demo]\nfhir_bases = {bases}\n", "utf-8")
+    result = run("check", "--clients", str(registry))
+    assert result.exit_code == 0
+    assert "clients.demo.fhir_bases: https://fhir.example.org/r4 is not on this" in result.stderr
+    assert "127.0.0.1" not in result.stderr
+
+
+def test_certificates(run: Run) -> None:
+    """Certificates of a hospital's own are a file that must be there."""
+    result = run("check", CDS_CA_FILE="none.pem")
+    assert result.exit_code == 1
+    assert "CDS_CA_FILE" in result.stderr

@@ -102,6 +102,22 @@ def test_development_client_of_the_file(tmp_path: Path, fake_service: Service) -
             '[clients.a]\nfhir_bases = ["https://u:p@a.example/fhir"]',
             "clients.a.fhir_bases[0]: must be the base address of a FHIR server",
         ),
+        (
+            '[clients.a]\nfhir_private_networks = ["10.0.0.1/8"]',
+            "clients.a.fhir_private_networks[0]: must be a network of addresses, like 10.20.0.0/16",
+        ),
+        (
+            "[clients.a.fhir_search]\npage_size = 5000",
+            "clients.a.fhir_search.page_size: must be at most 1000",
+        ),
+        (
+            '[clients.a.fhir_search]\nnot_offered = ["observation"]',
+            "clients.a.fhir_search.not_offered[0]: must be the name of a FHIR resource type",
+        ),
+        (
+            "[clients.a.fhir_search]\ncount = 5",
+            "clients.a.fhir_search.count: unknown name; known are page_size",
+        ),
         ('[clients.a]\nfhir_bases = ["a"]', "clients.a.fhir_bases[0]: must be the base address"),
         (
             "[clients.a.services.fake-servise]",

@@ -84,6 +84,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             process.kill()
             pytest.fail(f"the server did not start:\n{process.communicate()[0]}")
         time.sleep(0.05)
+    with server.connection() as connection:  # at least one call, whichever tests run here
+        connection.request("POST", "/cds-services/none", "{}")
+        connection.getresponse().read()
     yield server
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=30)

@@ -110,7 +110,7 @@ def copy(tmp_path: Path) -> Copy:
         target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         else:
             shutil.copyfile(ROOT / name, target)
     return Copy(tmp_path)

@@ -1,0 +1,120 @@
+"""One lane per server: no server holds up more than its share, a failing one is left alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from cds_service.egress.errors import Busy
+
+WINDOW_S = 10.0
+FEWEST_CALLS = 10
+FAILED_PART = 0.5
+PAUSE_S = 5.0
+PROBES = 3
+MAX_LANES = 256
+
+_FULL = "too many calls to this server are under way"
+_OPEN = "this server has been failing"
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What is known of one server; `paused_until` is None while calls go through."""
+
+    busy: int = 0
+    results: deque[tuple[float, bool]] = field(default_factory=deque)
+    paused_until: float | None = None
+    probing: bool = False
+    probes: int = 0
+
+
+class Permit:
+    """Leave for one call to a server, to be used with `with`."""
+
+    def __init__(self, lanes: Lanes, key: str, is_probe: bool) -> None:
+        self._lanes, self._key, self._is_probe = lanes, key, is_probe
+        self._result: bool | None = None
+
+    def report(self, ok: bool) -> None:
+        """Says whether the server did its part; the last word counts."""
+        self._result = ok
+
+    def __enter__(self) -> Permit:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        ok = self._result if self._result is not None else kind is None
+        self._lanes._leave(self._key, ok, self._is_probe)
+
+
+class Lanes:
+    """The lanes of one process: a bulkhead and a circuit breaker for each server.
+
+    A lane opens its circuit when at least half of at least ten calls within ten seconds failed.
+    After a pause one call at a time tries the server; three successes in a row close it again.
+    """
+
+    def __init__(self, *, max_calls: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_calls = max_calls
+        self._clock = clock
+        self._lanes: dict[str, _Lane] = {}
+        self._lock = threading.Lock()
+
+    def enter(self, key: str) -> Permit:
+        """Leave for one call; raises Busy at once when there is none."""
+        with self._lock:
+            lane = self._lanes.pop(key, None) or _Lane()
+            self._lanes[key] = lane  # the last used is the last to be forgotten
+            self._forget()
+            is_probe = lane.paused_until is not None
+            if lane.paused_until is not None and (
+                lane.probing or self._clock() < lane.paused_until
+            ):
+                raise Busy(_OPEN)
+            if lane.busy >= self._max_calls:
+                raise Busy(_FULL)
+            lane.busy += 1
+            lane.probing = is_probe
+        return Permit(self, key, is_probe)
+
+    def _leave(self, key: str, ok: bool, is_probe: bool) -> None:
+        with self._lock:
+            lane = self._lanes[key]
+            lane.busy -= 1
+            now = self._clock()
+            if is_probe:
+                lane.probing = False
+                lane.probes = lane.probes + 1 if ok else 0
+                if not ok:
+                    lane.paused_until = now + PAUSE_S
+                elif lane.probes >= PROBES:
+                    self._lanes[key] = _Lane(busy=lane.busy)
+                return
+            if lane.paused_until is not None:
+                return  # began before the circuit opened
+            lane.results.append((now, ok))
+            while lane.results[0][0] < now - WINDOW_S:
+                lane.results.popleft()
+            failed = sum(not one for _, one in lane.results)
+            if len(lane.results) >= FEWEST_CALLS and failed >= FAILED_PART * len(lane.results):
+                lane.paused_until = now + PAUSE_S
+                lane.probes = 0
+                lane.results.clear()
+
+    def _forget(self) -> None:
+        """Drops what was not used for longest, unless calls are under way there."""
+        if len(self._lanes) <= MAX_LANES:
+            return
+        idle = next((key for key, lane in self._lanes.items() if not lane.busy), None)
+        if idle is not None:
+            del self._lanes[idle]

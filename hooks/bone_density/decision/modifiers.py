@@ -124,8 +124,8 @@ def _vfa_criteria(facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
         item.is_certainly_below(facts.known.number("low_bmd_t_score"))
         for item in facts.newest_t_scores
     )
-    if not low and not facts.newest_t_scores and not facts.observations_known:
-        low = None
+    if not facts.observations_known:
+        low = None  # the newest score may be among the unread ones
     if low is False:
         return False, ()
     met, undecided = [], False

@@ -1813,6 +1813,18 @@ def test_provisional_deficit(code: str) -> None:
         assert (order["scenario"] == "red-flag") == expected
 
 
+@pytest.mark.parametrize("value", [-1.2, -0.9])
+def test_newest_score_may_be_unread(value: float) -> None:
+    """With further pages of results unread the VFA criterion stays open, whatever came."""
+    older = observation("a", "38267-1", value, "2022-01-10")
+    body = request([VFA], patient(birth="1948-01-01"), [OSTEOPOROSIS, older])
+    body["prefetch"]["observations"]["total"] = 2
+    order = only_order(explain(body))
+    assert (order["modifiers"], order["rating"]) == ([], None)
+    assert order["ratingStatus"] == "conditional"
+    assert any("criterion is met" in item["when"] for item in order["conditional"])
+
+
 def test_part_is_named_once_as_unread() -> None:
     """A part that is cut off and holds something unreadable is named once."""
     body = request([DXA], None, [LOW, {**condition("c", "I10"), "code": "I10"}])

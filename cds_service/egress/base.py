@@ -15,8 +15,11 @@ _ORIGIN = re.compile(
     re.DOTALL,
 )
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")
-_DISGUISED = re.compile(r"%(?:2[Ee5Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")
-"""Encoded dots, slashes, backslashes, percent signs, control characters."""
+_DISGUISED = re.compile(r"%(?:2[Ee5Ff]|3[Bb]|5[Cc]|[018-9A-Fa-f][0-9A-Fa-f]|7[Ff])")
+"""Encoded dots, slashes, semicolons, backslashes, percent signs, control characters, non-ASCII.
+
+FHIR paths need none of them; some servers read an overlong or full-width dot as a dot.
+"""
 _QUERY = re.compile(r"[!-\"$-~]*")
 _NUMBER = re.compile(r"(?:0[xX][0-9A-Fa-f]*|[0-9]+)")
 _MAX_LENGTH = 8192
@@ -89,8 +92,11 @@ def _host(text: str) -> str | None:
 
 
 def _is_plain_path(path: str) -> bool:
+    """Whether no server may read a path as another one; `..;x` is `..` to servlet containers."""
     segments = path.removesuffix("/").split("/")[1:]
     return all(
-        _SEGMENT.fullmatch(segment) and not _DISGUISED.search(segment) and segment.strip(".")
+        _SEGMENT.fullmatch(segment)
+        and not _DISGUISED.search(segment)
+        and segment.partition(";")[0].strip(".")
         for segment in segments
     )

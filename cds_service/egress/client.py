@@ -22,6 +22,8 @@ from cds_service.egress.policy import Policy
 from cds_service.egress.resolver import Found, Lookup, Resolver
 
 _CHUNK = 64 * 1024
+_AROUND = 64 * 1024
+"""Bytes for headers; for the frames of chunks the wire may take as much again as the body."""
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _BROKEN = "connection broken"
@@ -39,6 +41,7 @@ class Reply:
     content_type: str
     body: bytes = field(repr=False)
     retry_after_s: float | None = None
+    cache_control: str = ""
 
 
 class Egress:
@@ -57,7 +60,10 @@ class Egress:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return tls_context(self._ca_file or certifi.where())
+        try:
+            return tls_context(self._ca_file or certifi.where())
+        except OSError:
+            raise Failed("certificates not readable") from None
 
     def get(
         self,
@@ -94,20 +100,22 @@ class Egress:
         base: Base,
         deadline: Deadline,
     ) -> Reply:
-        connected = connect(addresses, deadline)
-        adapter = PinnedAdapter(
-            base, connected, deadline, self._tls if base.scheme == "https" else None
-        )
+        # First of all, for it takes time: what is left of it counts from the connection on.
+        tls = self._tls if base.scheme == "https" else None
+        connected = connect(addresses, deadline, 2 * self._max_bytes + _AROUND)
+        adapter = PinnedAdapter(base, connected, tls)
         try:
             request = requests.Request("GET", url, headers).prepare()
             response = adapter.send(request, stream=True)
             try:
+                if connected.limits.has_ended:  # amid the headers: http.client minds no such end
+                    raise Failed(_BROKEN, may_pass=True)
                 return self._read(response)
             finally:
                 response.close()
         except EgressError:
             raise
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             # Its text may hold the address and what was sent.
             words = _words(error, deadline)
             raise Failed(words, may_pass=words == _BROKEN) from None
@@ -124,6 +132,7 @@ class Egress:
             response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
             self._body(response.raw, response.headers.get("Content-Encoding", "")),
             float(retry_after) if _SECONDS.fullmatch(retry_after) else None,
+            response.headers.get("Cache-Control", ""),
         )
 
     def _body(self, raw: BaseHTTPResponse, encoding: str) -> bytes:
@@ -146,7 +155,7 @@ class Egress:
                 raise Failed("cut short") from None
             if len(body) > self._max_bytes or read > self._max_bytes:
                 raise Failed("too long")
-        if inflate is not None and read and not inflate.eof:
+        if inflate is not None and read and (not inflate.eof or inflate.unused_data):
             raise Failed("cut short")
         return bytes(body)
 

@@ -7,6 +7,7 @@ Here each step of a socket gets what is left of the whole.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import Sequence
@@ -14,76 +15,98 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import BaseHTTPResponse
 
 from cds_service.egress.base import Base
 from cds_service.egress.deadline import Deadline
 from cds_service.egress.errors import Failed
 from cds_service.egress.resolver import Found
 
+# Its warnings quote addresses of requests, and those name patients.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+class _Limits:
+    """What one exchange may take: time, and bytes that come in, whatever they are part of."""
+
+    def __init__(self, deadline: Deadline, most_bytes: int) -> None:
+        self._deadline, self._room = deadline, most_bytes
+        self.has_ended = False
+
+    def left_s(self) -> float:
+        """Seconds for the next step; raises TimeoutError."""
+        left = self._deadline.remaining_s()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def count(self, received: int) -> int:
+        """The same number; raises Failed when it was too much. None is the end of all."""
+        self.has_ended = self.has_ended or not received
+        self._room -= received
+        if self._room < 0:
+            raise Failed("too long")
+        return received
+
 
 class _Plain(socket.socket):
     """A socket that forgets any other timeout than its deadline."""
 
-    deadline: Deadline
+    limits: _Limits
 
     def recv_into(self, *args: Any) -> int:
-        self.settimeout(_left(self.deadline))
-        return super().recv_into(*args)
+        self.settimeout(self.limits.left_s())
+        return self.limits.count(super().recv_into(*args))
 
     def sendall(self, *args: Any) -> None:
-        self.settimeout(_left(self.deadline))
+        self.settimeout(self.limits.left_s())
         super().sendall(*args)
 
 
 class _Secure(ssl.SSLSocket):
     """The same over TLS; its handshake ends with the timeout of the socket it began as."""
 
-    deadline: Deadline | None = None
+    limits: _Limits
 
     def recv_into(self, *args: Any, **more: Any) -> int:
-        if self.deadline is not None:
-            self.settimeout(_left(self.deadline))
-        return super().recv_into(*args, **more)
+        self.settimeout(self.limits.left_s())
+        return self.limits.count(super().recv_into(*args, **more))
 
-    def sendall(self, *args: Any, **more: Any) -> None:
-        if self.deadline is not None:
-            self.settimeout(_left(self.deadline))
-        super().sendall(*args, **more)
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.remaining_s()
-    if left <= 0:
-        raise TimeoutError
-    return left
+    def send(self, *args: Any, **more: Any) -> int:  # each part of what `sendall` sends
+        self.settimeout(self.limits.left_s())
+        return super().send(*args, **more)
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:
     """A context that verifies, with certificates loaded once."""
-    context = ssl.create_default_context(cafile=ca_file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # looks at no SSLKEYLOGFILE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(ca_file)
     context.sslsocket_class = _Secure
     return context
 
 
-def connect(addresses: Sequence[Found], deadline: Deadline) -> socket.socket:
-    """A socket to the first of several addresses that takes the connection; raises Failed."""
+def connect(addresses: Sequence[Found], deadline: Deadline, most_bytes: int) -> _Plain:
+    """A socket to the first of several addresses that takes the connection; raises Failed.
+
+    It gives no more than so many bytes.
+    """
+    limits = _Limits(deadline, most_bytes)
     for position, (family, address) in enumerate(addresses):
         left = deadline.remaining_s()
         if left <= 0:
             break
-        connection = _Plain(family, socket.SOCK_STREAM)
-        connection.deadline = deadline
-        connection.settimeout(left / (len(addresses) - position))
-        try:
+        with contextlib.ExitStack() as undo, contextlib.suppress(OSError):
+            connection = undo.enter_context(_Plain(family, socket.SOCK_STREAM))
+            connection.limits = limits
+            connection.settimeout(left / (len(addresses) - position))
             connection.connect(address)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(_left(deadline))
-        except OSError:
-            connection.close()
-        else:
+            connection.settimeout(limits.left_s())
+            undo.pop_all()
             return connection
     raise Failed("timed out") if deadline.is_over else Failed("no connection", may_pass=True)
 
@@ -91,16 +114,14 @@ def connect(addresses: Sequence[Found], deadline: Deadline) -> socket.socket:
 class PinnedAdapter(HTTPAdapter):
     """Sends a request over one socket that is already connected, whatever its URL says."""
 
-    def __init__(
-        self, base: Base, connected: socket.socket, deadline: Deadline, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, base: Base, connected: _Plain, tls: ssl.SSLContext | None) -> None:
         self._pool: HTTPConnectionPool
         if tls is None:
             self._pool = HTTPConnectionPool(base.host, base.port, maxsize=1)
             self._pool.ConnectionCls = _plain_connection(connected)
         else:
             self._pool = HTTPSConnectionPool(base.host, base.port, maxsize=1, ssl_context=tls)
-            self._pool.ConnectionCls = _secure_connection(connected, deadline)
+            self._pool.ConnectionCls = _secure_connection(connected)
         super().__init__(max_retries=0)
 
     def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
@@ -110,6 +131,16 @@ class PinnedAdapter(HTTPAdapter):
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """Nothing to set up: the context has its certificates and verifies always."""
 
+    def build_response(
+        self, request: requests.PreparedRequest, response: BaseHTTPResponse
+    ) -> requests.Response:
+        """Status, headers and the unread body; no cookies, whose parser complains aloud."""
+        built = requests.Response()
+        built.status_code = response.status
+        built.headers = CaseInsensitiveDict(response.headers)
+        built.raw = response
+        return built
+
     def close(self) -> None:
         """Ends the connection."""
         self._pool.close()
@@ -117,7 +148,7 @@ class PinnedAdapter(HTTPAdapter):
             super().close()
 
 
-def _plain_connection(connected: socket.socket) -> type[HTTPConnection]:
+def _plain_connection(connected: _Plain) -> type[HTTPConnection]:
     class Pinned(HTTPConnection):
         def _new_conn(self) -> socket.socket:
             return connected
@@ -125,7 +156,7 @@ def _plain_connection(connected: socket.socket) -> type[HTTPConnection]:
     return Pinned
 
 
-def _secure_connection(connected: socket.socket, deadline: Deadline) -> type[HTTPSConnection]:
+def _secure_connection(connected: _Plain) -> type[HTTPSConnection]:
     class Pinned(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return connected
@@ -133,7 +164,7 @@ def _secure_connection(connected: socket.socket, deadline: Deadline) -> type[HTT
         def connect(self) -> None:
             super().connect()
             if isinstance(self.sock, _Secure):
-                self.sock.deadline = deadline
+                self.sock.limits = connected.limits
 
     return Pinned
 

@@ -31,13 +31,15 @@ class _Lane:
     paused_until: float | None = None
     probing: bool = False
     probes: int = 0
+    openings: int = 0
 
 
 class Permit:
     """Leave for one call to a server, to be used with `with`."""
 
-    def __init__(self, lanes: Lanes, key: str, is_probe: bool) -> None:
+    def __init__(self, lanes: Lanes, key: str, is_probe: bool, openings: int) -> None:
         self._lanes, self._key, self._is_probe = lanes, key, is_probe
+        self._openings = openings
         self._result: bool | None = None
 
     def report(self, ok: bool) -> None:
@@ -54,7 +56,7 @@ class Permit:
         trace: TracebackType | None,
     ) -> None:
         ok = self._result if self._result is not None else kind is None
-        self._lanes._leave(self._key, ok, self._is_probe)
+        self._lanes._leave(self._key, ok, self._is_probe, self._openings)
 
 
 class Lanes:
@@ -74,8 +76,8 @@ class Lanes:
         """Leave for one call; raises Busy at once when there is none."""
         with self._lock:
             lane = self._lanes.pop(key, None) or _Lane()
-            self._lanes[key] = lane  # the last used is the last to be forgotten
             self._forget()
+            self._lanes[key] = lane  # the last used is the last to be forgotten
             is_probe = lane.paused_until is not None
             if lane.paused_until is not None and (
                 lane.probing or self._clock() < lane.paused_until
@@ -85,9 +87,9 @@ class Lanes:
                 raise Busy(_FULL)
             lane.busy += 1
             lane.probing = is_probe
-        return Permit(self, key, is_probe)
+        return Permit(self, key, is_probe, lane.openings)
 
-    def _leave(self, key: str, ok: bool, is_probe: bool) -> None:
+    def _leave(self, key: str, ok: bool, is_probe: bool, openings: int) -> None:
         with self._lock:
             lane = self._lanes[key]
             lane.busy -= 1
@@ -98,9 +100,9 @@ class Lanes:
                 if not ok:
                     lane.paused_until = now + PAUSE_S
                 elif lane.probes >= PROBES:
-                    self._lanes[key] = _Lane(busy=lane.busy)
+                    self._lanes[key] = _Lane(busy=lane.busy, openings=lane.openings)
                 return
-            if lane.paused_until is not None:
+            if openings != lane.openings:
                 return  # began before the circuit opened
             lane.results.append((now, ok))
             while lane.results[0][0] < now - WINDOW_S:
@@ -109,12 +111,13 @@ class Lanes:
             if len(lane.results) >= FEWEST_CALLS and failed >= FAILED_PART * len(lane.results):
                 lane.paused_until = now + PAUSE_S
                 lane.probes = 0
+                lane.openings += 1
                 lane.results.clear()
 
     def _forget(self) -> None:
         """Drops what was not used for longest, unless calls are under way there."""
-        if len(self._lanes) <= MAX_LANES:
-            return
-        idle = next((key for key, lane in self._lanes.items() if not lane.busy), None)
-        if idle is not None:
+        while len(self._lanes) >= MAX_LANES:
+            idle = next((key for key, lane in self._lanes.items() if not lane.busy), None)
+            if idle is None:
+                return
             del self._lanes[idle]

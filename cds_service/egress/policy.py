@@ -14,6 +14,10 @@ Network = IPv4Network | IPv6Network
 _NOT_ALLOWED = "FHIR server not allowed"
 _EMBEDDING = tuple(map(ip_network, ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48")))
 """6to4, Teredo, NAT64: an IPv4 address is hidden in them."""
+_INWARD = tuple(
+    map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "fec0::/10"))
+)
+"""Global to `ipaddress`, yet answered inside: metadata of Oracle and Azure, relays, site-local."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,8 @@ class Policy:
             return address.is_loopback
         if any(address in network for network in self.private_networks):
             return True
-        hides = any(address in network for network in _EMBEDDING)
-        return address.is_global and not address.is_reserved and not hides
+        is_special = any(address in network for network in (*_EMBEDDING, *_INWARD))
+        return address.is_global and not address.is_reserved and not is_special
 
 
 def _is_loopback_host(host: str) -> bool:

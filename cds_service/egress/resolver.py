@@ -35,7 +35,12 @@ class Resolver:
         if not self._free.acquire(blocking=False):
             raise Failed("name not resolved")
         answers: queue.SimpleQueue[list[Found]] = queue.SimpleQueue()
-        threading.Thread(target=self._look_up, args=(host, port, answers), daemon=True).start()
+        thread = threading.Thread(target=self._look_up, args=(host, port, answers), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self._free.release()
+            raise Failed("name not resolved") from None
         try:
             found = answers.get(timeout=deadline.remaining_s())
         except queue.Empty:
@@ -49,7 +54,7 @@ class Resolver:
         try:
             for family, _, _, _, address in self._lookup(host, port, type=socket.SOCK_STREAM):
                 found.append((family, address))
-        except (OSError, UnicodeError):
+        except Exception:  # whatever it is: a name half looked up is a name not resolved
             found = []
         finally:
             self._free.release()

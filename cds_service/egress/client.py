@@ -82,6 +82,8 @@ class Egress:
         """
         if not base.covers(url):
             raise Refused("address is not on the FHIR server")
+        if policy.https_only and base.scheme != "https":  # whoever made the base
+            raise Refused("FHIR server without https")
         headers = {"Accept": accept, "Accept-Encoding": "gzip", "User-Agent": "bone-density-cds"}
         if token is not None:
             if not _TOKEN.fullmatch(token):

@@ -22,7 +22,7 @@ from fhir_listeners import Blackhole
 from fhir_upstream import InMemory
 
 from cds_service.egress import Deadline, Egress, EgressError, Failed, Policy, Reply
-from cds_service.egress.resolver import MAX_LOOKUPS, Resolver
+from cds_service.egress.resolver import MAX_LOOKUPS, MAX_LOOKUPS_OF_ONE, Resolver
 
 SECONDS = 0.4
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\n"
@@ -341,40 +341,84 @@ def test_an_address_family_that_this_machine_lacks_is_passed_over(
             assert ask("http://localhost:1/r4", lookup=lambda *_, f=found, **__: f).body == b"ok"
 
 
-def test_a_resolver_that_hangs_holds_up_no_more_than_its_threads(
-    wire: Callable[..., Any], ask: Callable[..., Reply], in_time: InTime
-) -> None:
-    """The deadline holds, look-ups are bounded, addresses need none (F-48)."""
-    release, asked = threading.Event(), []
+@pytest.fixture
+def stuck() -> Iterator[Callable[..., list[tuple[Any, ...]]]]:
+    """A resolver that hangs for every name but one until the test ends; `asked` counts."""
+    release = threading.Event()
 
-    def lookup(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-        asked.append(1)
-        release.wait(30)
-        return _infos(server.port)
+    def lookup(host: str, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
+        lookup.asked.append(host)  # type: ignore[attr-defined]
+        if host != "good.example.org":
+            release.wait(30)
+        return _infos(443)
 
-    server = wire(OK + b"Content-Length: 2\r\n\r\nok")
-    egress = Egress(max_bytes=100, lookup=lookup)
+    lookup.asked = []  # type: ignore[attr-defined]
     before = threading.active_count()
+    yield lookup
+    release.set()
+    _wait_until(lambda: threading.active_count() <= before)
 
-    def fail(_: int) -> tuple[str, float]:
+
+def _reasons(resolver: Resolver, hosts: list[str], seconds: float) -> set[str]:
+    """Why look-ups at the same time fail; none may take longer than its deadline."""
+
+    def fail(host: str) -> tuple[str, float]:
         began = time.monotonic()
         with pytest.raises(Failed) as failure:
-            ask("http://localhost:1/r4", seconds=SECONDS, egress=egress)
+            resolver.addresses(host, 443, Deadline.after(seconds))
         return failure.value.reason, time.monotonic() - began
 
-    try:
-        with ThreadPoolExecutor(MAX_LOOKUPS + 8) as pool:
-            results = list(pool.map(fail, range(MAX_LOOKUPS + 8)))
-        assert max(seconds for _, seconds in results) < SECONDS + 0.5
-        assert {reason for reason, _ in results} == {"timed out", "name not resolved"}
-        assert len(asked) == MAX_LOOKUPS
-        assert threading.active_count() - before <= MAX_LOOKUPS
-        with in_time(0.2):
-            assert ask(server.base, egress=egress).body == b"ok"
-    finally:
-        release.set()
-    _wait_until(lambda: threading.active_count() <= before)
-    assert ask("http://localhost:1/r4", egress=egress).body == b"ok"
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        results = list(pool.map(fail, hosts))
+    assert max(taken for _, taken in results) < seconds + 0.5
+    return {reason for reason, _ in results}
+
+
+def test_look_ups_that_hang_are_bounded(stuck: Any) -> None:
+    """Of all names together, and addresses need none (F-48)."""
+    resolver = Resolver(stuck)
+    hosts = [f"h{number}.example.org" for number in range(MAX_LOOKUPS + 8)]
+    assert _reasons(resolver, hosts, SECONDS) == {"timed out", "name not resolved"}
+    assert len(stuck.asked) == MAX_LOOKUPS
+    assert resolver.addresses("127.0.0.1", 1, Deadline.after(5)) == [
+        (socket.AF_INET, ("127.0.0.1", 1))
+    ]
+
+
+def test_a_name_that_hangs_leaves_the_others_theirs(
+    stuck: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One tenant's dead name server is not everybody's (F-04, F-48)."""
+    monkeypatch.setattr("cds_service.egress.resolver.SHARED_S", 0.0)
+    resolver = Resolver(stuck)
+    assert _reasons(resolver, ["h.example.org"] * 40, SECONDS) == {"timed out"}
+    assert stuck.asked == ["h.example.org"] * MAX_LOOKUPS_OF_ONE
+    assert resolver.addresses("good.example.org", 443, Deadline.after(5))
+
+
+def test_those_who_ask_together_share_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parallel reads of one call ask once; the next call asks anew."""
+    monkeypatch.setattr("cds_service.egress.resolver.SHARED_S", 60.0)
+    asked, go, together = [], threading.Event(), threading.Barrier(8)
+
+    def lookup(host: str, *_: Any, **__: Any) -> list[tuple[Any, ...]]:
+        asked.append(host)
+        go.wait(0.3)
+        return _infos(443)
+
+    resolver = Resolver(lookup)
+
+    def ask_together(_: int) -> int:
+        together.wait(10)
+        return len(resolver.addresses("h.example.org", 443, Deadline.after(10)))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ask_together, range(8))) == [1] * 8
+    shared = len(asked)
+    assert shared <= 2  # a thread that got no turn for 0.3 s comes too late
+    go.set()
+    assert resolver.addresses("h.example.org", 443, Deadline.after(5))
+    assert len(asked) == shared + 1
 
 
 @pytest.mark.parametrize(

@@ -414,3 +414,17 @@ def test_a_private_network_is_reached_where_it_is_allowed(
     policy = _policies(1)["production, private networks"]
     reply = ask(OWN, policy=policy, lookup=Names(_infos("10.1.2.3")), ca_file=ca_file)
     assert (reply.body, internet.asked) == (b"ok", ["10.1.2.3"])
+
+
+def test_production_sends_nothing_without_https(wire: Callable[..., Any], token: str) -> None:
+    """Not where a list names such a server, nor where a caller makes its own base (T-15)."""
+    server = wire(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    base = _base(server.base)
+    policy = Policy((base,), (ip_network("127.0.0.0/8"),))
+    with pytest.raises(Refused, match="without https"):
+        policy.base_for(server.base)
+    with pytest.raises(Refused, match="without https"):
+        Egress(max_bytes=100).get(
+            base.url, base=base, policy=policy, deadline=Deadline.after(5), token=token
+        )
+    assert server.connections == 0

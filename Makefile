@@ -61,6 +61,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-ind
 
 lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml --extra postgres -c requirements.lock -o requirements-postgres.lock
 	$(LOCK) --group build -c requirements.lock -o requirements-build.lock
 	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 

@@ -12,6 +12,7 @@ from cds_service.config import ConfigError, Settings
 from cds_service.engine import BrokenService, load_services
 from cds_service.registry import RegistryError, load
 from cds_service.web import create_app
+from cds_service.web.deploy import prepare_store
 
 
 def build() -> Flask:
@@ -27,7 +28,8 @@ def build() -> Flask:
         logging.logThreads = logging.logMultiprocessing = False
         logging._srcfile = None
         services = load_services()
-        app = create_app(settings, load(settings.clients_path, services), services)
+        prepare_store(settings)
+        app = create_app(settings, lambda: load(settings.clients_path, services), services)
     except (ConfigError, RegistryError) as error:
         sys.exit("cds-service cannot start:\n  " + "\n  ".join(error.problems))
     except BrokenService as error:

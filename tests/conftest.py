@@ -16,7 +16,7 @@ from never_said import forbidden_claims, is_bone_card, words_of
 
 from cds_service.config import Settings
 from cds_service.engine import load_services
-from cds_service.profiles import PROFILES
+from cds_service.profiles import PROFILES, Render
 from cds_service.protocol.advice import Assessment, Selection
 from cds_service.protocol.service import PrefetchItem, Service
 from cds_service.registry import load
@@ -31,7 +31,9 @@ for _name in [name for name in os.environ if name.startswith("CDS_") or name == 
 AS_OF = date(2026, 11, 23)
 
 # The same examples every time where a change is judged; new ones on every developer's machine.
-hypothesis.settings.register_profile("ci", derandomize=True)
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.load_profile("local")
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
@@ -70,14 +72,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def no_card_says_what_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test does: every card of the bone service it produced is searched afterwards."""
     said: list[str] = []
-    render = PROFILES["standard"]
 
-    def listen(*arguments: Any, **options: Any) -> list[dict[str, Any]]:
-        cards = render(*arguments, **options)
-        said.extend(words_of(card) for card in cards if is_bone_card(card))
-        return cards
+    def listening(render: Render) -> Render:
+        def listen(*arguments: Any, **options: Any) -> list[dict[str, Any]]:
+            cards = render(*arguments, **options)
+            said.extend(words_of(card) for card in cards if is_bone_card(card))
+            return cards
 
-    monkeypatch.setitem(PROFILES, "standard", listen)
+        return listen
+
+    for name, render in list(PROFILES.items()):
+        monkeypatch.setitem(PROFILES, name, listening(render))
     yield
     assert {claim for text in said for claim in forbidden_claims(text)} == set()
 
@@ -137,7 +142,7 @@ def make_app(settings: Settings, fake_service: Service) -> Callable[..., Flask]:
     def make(services: tuple[Service, ...] = (fake_service,), **changes: Any) -> Flask:
         changed = replace(settings, **changes)
         by_id = {service.id: service for service in services}
-        return create_app(changed, load(changed.clients_path, by_id), by_id)
+        return create_app(changed, lambda: load(changed.clients_path, by_id), by_id)
 
     return make
 
@@ -146,7 +151,7 @@ def make_app(settings: Settings, fake_service: Service) -> Callable[..., Flask]:
 def app() -> Flask:
     """The application with the installed services, in development mode."""
     services = load_services()
-    return create_app(Settings(as_of=AS_OF), load(None, services), services)
+    return create_app(Settings(as_of=AS_OF), lambda: load(None, services), services)
 
 
 @pytest.fixture

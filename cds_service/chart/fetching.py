@@ -8,14 +8,18 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from cds_service.chart.access import Got, Reader, document_of
-from cds_service.chart.wanted import TIMED_OUT, Wanted
+from cds_service.chart.wanted import Wanted
+from cds_service.egress import Deadline
 
 MAX_AT_ONCE = 8
 """GETs of one call that run at the same time."""
-MAX_BYTES = 16 * 1024 * 1024
+_IN_HAND_S = 0.05
+"""Of the time that is kept for the answer, what a small chart may count on."""
+MAX_BYTES = 8 * 1024 * 1024
 """What one call reads in all; more is left unread, and named."""
-_BYTES_PER_SECOND = 20e6
-"""How fast JSON is read, cautiously: what cannot be read in time is not begun."""
+_BYTES_PER_SECOND = 5e6
+"""How fast an answer is parsed, looked through and judged, cautiously: what would not be done in
+time is not begun."""
 
 
 @dataclass(slots=True)
@@ -38,13 +42,12 @@ class Fetching:
     def run(self, wanted: list[Wanted]) -> None:
         """Reads all that is wanted, or what of it can be read before the deadline."""
         self._waiting.extend((one, one.url) for one in wanted if one.refused is None)
-        deadline = self.reader.access.deadline
         while True:
             self._start()
             if not self._running:
                 return
             try:
-                one, url, got = self._done.get(timeout=deadline.remaining_s())
+                one, url, got = self._done.get(timeout=self._deadline.remaining_s())
             except queue.Empty:
                 self._waiting.clear()
                 self.had_trouble = True
@@ -53,6 +56,10 @@ class Fetching:
             if isinstance(got, Exception):
                 raise got
             self._take(one, url, got)
+
+    @property
+    def _deadline(self) -> Deadline:
+        return self.reader.access.deadline
 
     def _start(self) -> None:
         while self._waiting and self._running < MAX_AT_ONCE:
@@ -75,8 +82,8 @@ class Fetching:
         if self._bytes > MAX_BYTES:
             one.reason = "too much data"
             return
-        if len(got.reply.body) / _BYTES_PER_SECOND > self.reader.access.deadline.remaining_s():
-            one.reason = TIMED_OUT
+        if self._bytes / _BYTES_PER_SECOND > self._deadline.remaining_s() + _IN_HAND_S:
+            one.reason = "too much data"
             return
         document, one.reason = document_of(got.reply)
         if document is not None:

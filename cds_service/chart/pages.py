@@ -13,7 +13,7 @@ from cds_service.egress import Base
 from cds_service.protocol.chart import PartState
 
 MAX_PAGES = 5
-MAX_ENTRIES = 5000
+MAX_ENTRIES = 2000
 """Pages and entries of one search that are read; more leave it incomplete, and say so."""
 
 
@@ -27,20 +27,23 @@ class Pages:
     visited: set[str] = field(default_factory=set)
 
     def add(self, bundle: Mapping[str, Any], url: str) -> None:
-        """One more page, read from an address."""
+        """One more page, read from an address; what is past the limit of entries is cut off."""
+        entries = listed(bundle.get("entry"))
+        room = max(0, MAX_ENTRIES - self._entries())
+        if len(entries) > room:
+            bundle = {**bundle, "entry": entries[:room]}
+            self.stopped = f"more than {MAX_ENTRIES} entries"
         self.bundles.append(bundle)
         self.visited.add(url)
 
     def next_address(self, base: Base, url: str) -> str | None:
         """Where the next page is; None at the end, or when it must not be read."""
         link = next_link(self.bundles[-1])
-        if link is None:
+        if link is None or self.stopped is not None:
             return None
         address = urljoin(url, link)
         if len(self.bundles) >= MAX_PAGES:
             self.stopped = f"more than {MAX_PAGES} pages"
-        elif sum(len(listed(bundle.get("entry"))) for bundle in self.bundles) > MAX_ENTRIES:
-            self.stopped = f"more than {MAX_ENTRIES} entries"
         elif not link or not base.covers(address):
             self.stopped = "next page is elsewhere"
         elif address in self.visited:
@@ -48,6 +51,9 @@ class Pages:
         else:
             return address
         return None
+
+    def _entries(self) -> int:
+        return sum(len(listed(bundle.get("entry"))) for bundle in self.bundles)
 
     def merged(self) -> dict[str, Any]:
         """All pages as one search result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,6 +28,7 @@ NAMES = (
     "CDS_AUTH",
     "CDS_CA_FILE",
     "CDS_CLIENTS",
+    "CDS_DATABASE_URL",
     "CDS_EXPLAIN",
     "CDS_HOST",
     "CDS_LOG_LEVEL",
@@ -42,7 +44,6 @@ NAMES = (
 """Every variable that means something; any other CDS_* name is an error."""
 
 _DEVELOPMENT_KEY = b"development only: not a secret, never used in production"
-_AUTH_NOT_BUILT = "CDS_AUTH=required: verification of tokens is not built yet"
 
 
 class Mode(StrEnum):
@@ -76,6 +77,12 @@ class ConfigError(Exception):
         self.problems = problems
 
 
+def _embedded_database() -> str:
+    """A SQLite file among the state of the user; made when something is first kept in it."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return f"sqlite:///{state}/cds-service/cds-service.db"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that one process needs to know besides the registry of its CDS clients."""
@@ -94,6 +101,7 @@ class Settings:
     log_level: LogLevel = LogLevel.INFO
     public_url: str | None = None
     ca_file: Path | None = None
+    database_url: str = field(default_factory=_embedded_database, repr=False)
 
     @property
     def is_development(self) -> bool:
@@ -127,6 +135,7 @@ class Settings:
             log_level=read("CDS_LOG_LEVEL", LogLevel, LogLevel.INFO),
             public_url=read("CDS_PUBLIC_URL", web_address, None),
             ca_file=read("CDS_CA_FILE", existing_file, None),
+            database_url=read("CDS_DATABASE_URL", str, _embedded_database()),
         )
         problems = (*_unknown_names(given), *read.problems, *_unsafe(settings, given))
         if problems:
@@ -174,6 +183,6 @@ def _unsafe(settings: Settings, given: Mapping[str, str]) -> list[str]:
             problems.append("CDS_AS_OF: production takes today's date; remove this setting")
         if "CDS_CLIENTS" not in given:
             problems.append("CDS_CLIENTS: production needs the file of its CDS clients")
-    if settings.auth is Auth.REQUIRED:
-        problems.append(_AUTH_NOT_BUILT)
-    return problems
+    if settings.auth is Auth.REQUIRED and "CDS_CLIENTS" not in given:
+        problems.append("CDS_CLIENTS: authentication needs the file of the CDS clients")
+    return list(dict.fromkeys(problems))

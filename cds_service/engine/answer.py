@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
 from cds_service.chart import FhirAccess, check_subjects, gather, read_chart
+from cds_service.control import Switches
 from cds_service.engine.drafts import read_orders
 from cds_service.engine.explanation import explain
-from cds_service.profiles import PROFILES
-from cds_service.protocol.advice import Assessment
+from cds_service.profiles import PROFILES, response_of
+from cds_service.profiles.stripped import REASON as STRIPPED
+from cds_service.profiles.stripped import is_stripped
+from cds_service.protocol.advice import Assessment, ChartNotReadable, Selection
 from cds_service.protocol.request import read_request
 from cds_service.protocol.service import Service
+from cds_service.protocol.validation import problems
 from cds_service.registry import Client
+
+SWITCHED_OFF = "switched-off"
+"""Why a judged order has no card although its rule has one for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,8 @@ class Answer:
 
     response: dict[str, Any]
     explain: Callable[[], dict[str, Any]] = field(repr=False)
+    silence: str | None = None
+    """Why the call as a whole has no cards, to be counted."""
 
     @property
     def explanation(self) -> dict[str, Any]:
@@ -38,13 +47,17 @@ def answer(
     as_of: date,
     uuid_key: bytes,
     access: FhirAccess | None = None,
+    switches: Switches | None = None,
 ) -> Answer:
     """Judges the orders of one request body.
 
     Raises InvalidRequest, WrongPatient, or the service's ChartNotReadable. Without an order of
     this service's own, the chart is not read at all; without `access` nothing is read from the
-    client's FHIR server.
+    client's FHIR server. What `switches` have off, and a client whose mode is not live, gets no
+    cards; a silent client's orders are judged all the same.
     """
+    if is_stripped(client.profile, body) and not problems("request", body):
+        return _nothing_to_judge(service, body, as_of)
     request = read_request(body, service.hooks)
     check = check_subjects(request)
     orders = read_orders(request, check)
@@ -52,12 +65,23 @@ def answer(
     selection = service.select(orders, settings)
     chart = None
     assessment = Assessment(())
-    if selection.orders:
+    is_off = client.mode == "off" or (
+        switches is not None and switches.is_off(client.name, service.id)
+    )
+    if selection.orders and not is_off:
         complete = gather(request, service.prefetch, check, access)
         chart = read_chart(complete.request, service.prefetch, complete.check, client.time_zone)
-        assessment = service.evaluate(selection, chart, settings, as_of)
+        try:
+            assessment = service.evaluate(selection, chart, settings, as_of)
+        except ChartNotReadable:
+            if client.mode == "live":  # a silent client is told nothing, not even this
+                raise
+        rules_off = switches.rules_off(client.name, service.id) if switches else frozenset()
+        if rules_off:
+            assessment = _without(assessment, rules_off)
+    shown = assessment.advices if client.mode == "live" else ()
     cards = PROFILES[client.profile](
-        assessment.advices,
+        shown,
         client_name=client.name,
         hook_instance=request.hook_instance,
         uuid_key=uuid_key,
@@ -65,10 +89,35 @@ def answer(
         orders=orders,
         ruleset=service.ruleset,
     )
-    response: dict[str, Any] = {"cards": cards}
+    response = response_of(client.profile, cards, shown, orders)
     return Answer(
         response,
         lambda: explain(
             service, request.hook, as_of, orders, selection, chart, assessment, response
+        ),
+    )
+
+
+def _nothing_to_judge(service: Service, body: Any, as_of: date) -> Answer:
+    """The answer to a call that came without its orders."""
+    response: dict[str, Any] = {"cards": []}
+    return Answer(
+        response,
+        lambda: explain(
+            service, body["hook"], as_of, (), Selection(()), None, Assessment(()), response
+        ),
+        STRIPPED,
+    )
+
+
+def _without(assessment: Assessment, rules: frozenset[str]) -> Assessment:
+    """The same without the cards of some rules, and with that reason."""
+    return replace(
+        assessment,
+        advices=tuple(
+            replace(advice, indicator=None, silence=SWITCHED_OFF)
+            if advice.rule in rules
+            else advice
+            for advice in assessment.advices
         ),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from cds_service.profiles import standard
+from cds_service.profiles import epic, sandbox, standard
 from cds_service.profiles.dialects import DIALECTS
 from cds_service.protocol.advice import Advice
 from cds_service.protocol.orders import Order
 
-__all__ = ["DIALECTS", "PROFILES", "Render"]
+__all__ = ["DIALECTS", "EXTENSIONS", "PROFILES", "Extend", "Render", "response_of"]
 
 
 class Render(Protocol):
@@ -30,4 +30,30 @@ class Render(Protocol):
         """The cards, in the order of the advice."""
 
 
-PROFILES: dict[str, Render] = {"standard": standard.render}
+class Extend(Protocol):
+    """What a client reads beside the cards, if anything."""
+
+    def __call__(self, advices: tuple[Advice, ...], orders: tuple[Order, ...]) -> dict[str, Any]:
+        """The `extension` of the response; empty when there is none."""
+
+
+PROFILES: dict[str, Render] = {
+    "standard": standard.render,
+    "epic": epic.render,
+    "sandbox": sandbox.render,
+}
+
+EXTENSIONS: dict[str, Extend] = {"sandbox": sandbox.extension}
+"""Only for clients that read more than cards."""
+
+
+def response_of(
+    profile: str,
+    cards: list[dict[str, Any]],
+    advices: tuple[Advice, ...],
+    orders: tuple[Order, ...],
+) -> dict[str, Any]:
+    """The response that carries the cards, with what else the client reads."""
+    extend = EXTENSIONS.get(profile)
+    extension = extend(advices, orders) if extend else {}
+    return {"cards": cards, "extension": extension} if extension else {"cards": cards}

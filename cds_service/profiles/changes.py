@@ -27,6 +27,19 @@ _DROPPED = frozenset(
 )
 """What belongs to the old code or describes it, and so must not stand beside the new one."""
 
+_KEPT_AFRESH = (
+    "resourceType",
+    "status",
+    "intent",
+    "subject",
+    "encounter",
+    "requester",
+    "priority",
+    "reasonCode",
+    "reasonReference",
+)
+"""What a new order in place of a draft takes over: whose it is, how urgent, and why."""
+
 _RESOURCE_ID = re.compile(r"[A-Z][A-Za-z]*/[A-Za-z0-9.-]{1,500}")
 
 
@@ -42,6 +55,22 @@ def replaced(draft: Resource, coding: Mapping[str, str]) -> dict[str, Any] | Non
     return _valid({**kept, "code": {"coding": [dict(coding)]}})
 
 
+def unchanged(draft: Resource) -> dict[str, Any] | None:
+    """The draft as it is, to be annotated; None when it has no name or is not valid FHIR."""
+    return _valid(draft) if resource_id(draft) else None
+
+
+def afresh(draft: Resource, coding: Mapping[str, str]) -> dict[str, Any] | None:
+    """A new order in place of a draft, without an id and without details of the old one.
+
+    None in the same cases as a replacement: whoever cannot change the draft may not remove it.
+    """
+    if replaced(draft, coding) is None:
+        return None
+    kept = {name: _reachable(draft[name]) for name in _KEPT_AFRESH if name in draft}
+    return _valid({**kept, "code": {"coding": [dict(coding)]}})
+
+
 def added(proposal: Proposal, coding: Mapping[str, str]) -> dict[str, Any] | None:
     """A new order without an id, which the client will give it; None when it is not valid FHIR."""
     fresh = {name: value for name, value in proposal.resource.items() if name != "id"}
@@ -53,6 +82,14 @@ def resource_id(draft: Resource) -> str | None:
     name = f"{draft.get('resourceType')}/{draft.get('id')}"
     is_named = isinstance(draft.get("id"), str) and _RESOURCE_ID.fullmatch(name)
     return name if is_named else None
+
+
+def _reachable(value: Any) -> Any:
+    """References without those into the draft itself, which a new order does not contain."""
+    if isinstance(value, list):
+        return [_reachable(item) for item in value]
+    is_inside = isinstance(value, Mapping) and str(value.get("reference", "")).startswith("#")
+    return None if is_inside else value
 
 
 def _valid(resource: Mapping[str, Any]) -> dict[str, Any] | None:

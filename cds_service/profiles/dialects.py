@@ -8,5 +8,11 @@ from __future__ import annotations
 
 from cds_service.protocol.dialect import Dialect
 
-DIALECTS = {"standard": Dialect(page_size=100)}
+DIALECTS = {
+    "standard": Dialect(page_size=100),
+    # Understands `_count`, and Observation searches by code without a category.
+    "epic": Dialect(page_size=100),
+    # Any server that its user names, some of them small ones for tests.
+    "sandbox": Dialect(page_size=100),
+}
 """By name of the profile."""

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cds_service.profiles.codes import own_coding
+from cds_service.profiles.cards import EXTENSION, cards_of, shortened
 from cds_service.profiles.suggestions import Drafts, suggestions_of
 from cds_service.protocol.advice import Advice
-from cds_service.protocol.identifiers import derived_uuid
-from cds_service.protocol.markdown import plain
 from cds_service.protocol.orders import Order
 
-EXTENSION = "org.bone-density-cds.decision"
-MAX_SUMMARY = 139
-_WHOLE = 10_000
+__all__ = ["EXTENSION", "render", "shortened"]
 
 
 def render(
@@ -33,91 +26,14 @@ def render(
     """One card for each advice that has an indicator, in the same order.
 
     `orders` are all drafts of the request: suggestions touch nothing else, and their codes say
-    which code systems the client uses. Card and suggestion uuids are derived from client, hook
-    instance, order, rule and content, so a repeated call repeats them.
+    which code systems the client uses.
     """
-    cards: list[dict[str, Any]] = []
     drafts = Drafts(orders)
-    seen: Counter[tuple[str, ...]] = Counter()
-    for advice in advices:
-        if advice.indicator is None:
-            continue
-        card = _card(advice, suggestions_of(advice, drafts, orderables), ruleset)
-        parts = (client_name, hook_instance, advice.order, advice.rule, _digest(card))
-        # Two drafts may have one name and get one text: their cards still are two.
-        cards.append(_with_uuids(card, uuid_key, (*parts, str(seen[parts]))))
-        seen[parts] += 1
-    return cards
-
-
-def _card(advice: Advice, suggestions: list[dict[str, Any]], ruleset: str) -> dict[str, Any]:
-    card: dict[str, Any] = {
-        "summary": shortened(advice.summary) or "Advice on this order",
-        "detail": advice.detail.strip(),
-        "indicator": advice.indicator,
-        "source": _source(advice),
-        "suggestions": suggestions,
-        "selectionBehavior": "at-most-one" if suggestions else "",
-        "overrideReasons": [
-            own_coding(reason) for reason in advice.override_reasons if reason.display
-        ],
-        "links": [
-            {"label": link.label, "url": link.url, "type": "absolute"}
-            for link in advice.links
-            if link.label and _is_https(link.url)
-        ],
-        "extension": {EXTENSION: _decision(advice, ruleset)},
-    }
-    return {name: value for name, value in card.items() if value}
-
-
-def shortened(summary: str) -> str:
-    """A summary as one plain line of fewer than 140 characters, cut at a word."""
-    line = plain(summary, _WHOLE)
-    if len(line) <= MAX_SUMMARY:
-        return line
-    start = line[: MAX_SUMMARY - 1]
-    words, space, _ = start.rpartition(" ")
-    return (words if space else start).rstrip(" ,;:–-") + "…"
-
-
-def _source(advice: Advice) -> dict[str, Any]:
-    source: dict[str, Any] = {"label": plain(advice.source_label) or "Clinical decision support"}
-    if advice.source_url and _is_https(advice.source_url):
-        source["url"] = advice.source_url
-    if advice.topic:
-        source["topic"] = own_coding(advice.topic)
-    return source
-
-
-def _decision(advice: Advice, ruleset: str) -> dict[str, Any]:
-    decision = {
-        "order": advice.order,
-        "study": advice.study,
-        "scenario": advice.scenario,
-        "modifiers": list(advice.modifiers),
-        "rating": advice.rating,
-        "ratingStatus": advice.rating_status,
-        "timing": advice.timing,
-        "ruleset": ruleset,
-    }
-    return {name: value for name, value in decision.items() if value}
-
-
-def _with_uuids(card: dict[str, Any], key: bytes, parts: tuple[str, ...]) -> dict[str, Any]:
-    named: dict[str, Any] = {"uuid": derived_uuid(key, "card", *parts), **card}
-    if "suggestions" in card:
-        named["suggestions"] = [
-            {"uuid": derived_uuid(key, "suggestion", *parts, str(position)), **suggestion}
-            for position, suggestion in enumerate(card["suggestions"])
-        ]
-    return named
-
-
-def _digest(card: Mapping[str, Any]) -> str:
-    text = json.dumps(card, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _is_https(url: str) -> bool:
-    return url.startswith("https://") and len(url) > len("https://")
+    return cards_of(
+        advices,
+        lambda advice: suggestions_of(advice, drafts, orderables),
+        client_name=client_name,
+        hook_instance=hook_instance,
+        uuid_key=uuid_key,
+        ruleset=ruleset,
+    )

@@ -12,7 +12,7 @@ from cds_service.protocol.chart import Resource
 from cds_service.protocol.markdown import plain
 from cds_service.protocol.orders import Order
 
-_MAX_LABEL = 200
+MAX_LABEL = 200
 
 
 class Drafts:
@@ -55,7 +55,7 @@ def suggestions_of(
             is_first = not any(item["isRecommended"] for item in found)
             found.append(
                 {
-                    "label": plain(proposal.label, _MAX_LABEL) or proposal.study,
+                    "label": plain(proposal.label, MAX_LABEL) or proposal.study,
                     "isRecommended": proposal.recommended and is_first,
                     "actions": [action],
                 }
@@ -69,7 +69,7 @@ def _action(
     drafts: Drafts,
     orderables: Mapping[str, Any],
 ) -> dict[str, Any] | None:
-    described = plain(proposal.description, _MAX_LABEL) or plain(proposal.label) or proposal.study
+    described = plain(proposal.description, MAX_LABEL) or plain(proposal.label) or proposal.study
     if proposal.kind is ProposalKind.ADD:
         coding = coding_for(proposal, drafts.judged(advice.order), orderables)
         new = added(proposal, coding) if coding else None

@@ -52,7 +52,7 @@ class Proposal:
     `resource` is the raw FHIR resource the change starts from (the draft for replace and remove,
     a new resource without id for add). `study` names what is ordered instead, `codes` what it may
     be coded as, best first; the profile takes the client's orderable before them. A proposal for
-    which the client has no code is not offered.
+    which the client has no code is not offered. `rating` is that of the proposed study.
     """
 
     kind: ProposalKind
@@ -62,6 +62,7 @@ class Proposal:
     resource: Resource
     codes: tuple[Coding, ...] = ()
     recommended: bool = False
+    rating: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ class Client:
 
     `settings` holds, by service id, what the service made of its block of the file. `fhir_search`
     is where its FHIR server differs from what its profile says: `page_size`, `parameters`,
-    `not_offered`.
+    `not_offered`. `trust` is its block as it stands there; without one its calls prove nothing.
+    `max_concurrent_calls` and `max_calls_per_minute` are its share of one process, None without a
+    limit.
     """
 
     name: str
@@ -30,6 +32,9 @@ class Client:
     settings: Mapping[str, Any]
     fhir_private_networks: tuple[str, ...] = ()
     fhir_search: Mapping[str, Any] = field(default_factory=dict)
+    trust: Mapping[str, Any] = field(default_factory=dict)
+    max_concurrent_calls: int | None = None
+    max_calls_per_minute: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

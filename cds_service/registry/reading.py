@@ -16,20 +16,21 @@ from zoneinfo import ZoneInfo
 from cds_service.protocol.service import Service
 from cds_service.registry.client import DEVELOPMENT, Client, Registry
 from cds_service.registry.problems import RegistryError, nearest, schema_problems
+from cds_service.registry.trust import issuer_problems, trust_problems
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_BUILT = {"profile": ("standard",), "mode": ("live",)}
-"""The values that already work; the file may not promise the others."""
 
 
 def load(path: Path | None, services: Mapping[str, Service]) -> Registry:
     """The registry of a file, or the built-in one; raises RegistryError with every problem."""
     blocks = _blocks(path) if path else {}
     problems: list[str] = []
+    folder = path.parent if path else None
     clients = {
-        name: _client(name, block, services, problems)
+        name: _client(name, block, services, folder, problems)
         for name, block in {DEVELOPMENT: {}, **blocks}.items()
     }
+    problems.extend(issuer_problems(clients.values()))
     if problems:
         source = path.name if path else "built-in registry"
         raise RegistryError(tuple(f"{source}: {problem}" for problem in problems))
@@ -58,16 +59,18 @@ def _blocks(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _client(
-    name: str, block: Mapping[str, Any], services: Mapping[str, Service], problems: list[str]
+    name: str,
+    block: Mapping[str, Any],
+    services: Mapping[str, Service],
+    folder: Path | None,
+    problems: list[str],
 ) -> Client:
     place = f"clients.{name}"
-    for field, built in _BUILT.items():
-        if block.get(field, built[0]) not in built:
-            problems.append(f"{place}.{field}: {field} '{block[field]}' is not built yet")
-    if block.get("trust"):  # an empty table promises nothing
-        problems.append(
-            f"{place}.trust: verification of tokens is not built yet; remove this table"
-        )
+    trust = dict(block.get("trust", {}))
+    if "trust" in block:
+        problems.extend(trust_problems(f"{place}.trust", trust))
+    if "jwks_file" in trust and folder is not None:
+        trust["jwks_file"] = str(folder / trust["jwks_file"])  # beside the registry itself
     for position, base in enumerate(block.get("fhir_bases", ())):
         problems.extend(_base_problems(f"{place}.fhir_bases[{position}]", base))
     for position, network in enumerate(block.get("fhir_private_networks", ())):
@@ -84,6 +87,9 @@ def _client(
         cors_origins=tuple(block.get("cors_origins", ())),
         fhir_private_networks=tuple(block.get("fhir_private_networks", ())),
         fhir_search=block.get("fhir_search", {}),
+        trust=trust,
+        max_concurrent_calls=block.get("max_concurrent_calls"),
+        max_calls_per_minute=block.get("max_calls_per_minute"),
         settings=_settings(f"{place}.services", block.get("services", {}), services, problems),
     )
 

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flask import Flask
 
 from cds_service.config import Settings
-from cds_service.engine import FhirServers
 from cds_service.protocol.service import Service
 from cds_service.registry import Registry
+from cds_service.store import Database
 from cds_service.web import cors, errors, explain, headers, health, openapi, services
 from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
 from cds_service.web.context import Context
+from cds_service.web.deploy import deploy, switches_of
 from cds_service.web.discovery import discovery_document
+from cds_service.web.live import Live
 from cds_service.web.openapi import openapi_document
+from cds_service.web.shares import Shares
 
 
-def create_app(settings: Settings, registry: Registry, installed: Mapping[str, Service]) -> Flask:
-    """Everything that is answered over HTTP; what never changes is built here, once."""
+def create_app(
+    settings: Settings, load: Callable[[], Registry], installed: Mapping[str, Service]
+) -> Flask:
+    """Everything that is answered over HTTP; what never changes is built here, once.
+
+    `load` reads the registry, now and whenever its file has changed. Raises RegistryError.
+    """
+    database = Database.open(settings.database_url)
+    live = Live(
+        deploy(settings, load(), database),
+        settings.clients_path,
+        lambda: deploy(settings, load(), database),
+    )
     app = Flask("cds_service.web", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.
@@ -27,15 +41,11 @@ def create_app(settings: Settings, registry: Registry, installed: Mapping[str, S
     app.url_map.merge_slashes = False
     Context(
         settings=settings,
-        registry=registry,
+        live=live,
         services=installed,
-        fhir_servers=FhirServers(
-            registry,
-            is_development=settings.is_development,
-            threads=settings.threads,
-            ca_file=settings.ca_file,
-        ),
         admission=Admission(settings.threads),
+        shares=Shares(),
+        switches=switches_of(database),
         discovery=encode(discovery_document(installed)),
         openapi=encode(openapi_document(settings, installed)),
     ).install(app)
@@ -45,5 +55,5 @@ def create_app(settings: Settings, registry: Registry, installed: Mapping[str, S
         app.register_blueprint(explain.blueprint)
     errors.install(app)
     headers.install(app)
-    cors.install(app, registry, development=settings.is_development)
+    cors.install(app, lambda: live.deployment.registry, development=settings.is_development)
     return app

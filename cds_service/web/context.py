@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from time import monotonic, time
 from typing import Any
 
 from flask import Flask, current_app
 
 from cds_service.config import Settings
+from cds_service.control import Switches
 from cds_service.engine import Answer, FhirServers, answer
 from cds_service.protocol.service import Service
-from cds_service.registry import DEVELOPMENT, Client, Registry
+from cds_service.registry import DEVELOPMENT, Client
+from cds_service.security import Rejected
 from cds_service.web.admission import Admission
+from cds_service.web.live import Live
 from cds_service.web.refusals import UnknownService
+from cds_service.web.shares import Shares
 
 _KEY = "cds_service"
+_log = logging.getLogger("cds_service.callers")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and since when on the monotonic clock: the deadline counts from there."""
+
+    client: Client
+    fhir_servers: FhirServers
+    began: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +41,11 @@ class Context:
     """The state of one process; nothing in it changes after the start."""
 
     settings: Settings
-    registry: Registry
+    live: Live
     services: Mapping[str, Service]
-    fhir_servers: FhirServers
     admission: Admission
+    shares: Shares
+    switches: Switches
     discovery: bytes
     openapi: bytes
 
@@ -42,23 +60,37 @@ class Context:
         except KeyError:
             raise UnknownService from None
 
-    def caller(self) -> Client:
-        """The CDS client that calls; without authentication it is always the same one."""
-        return self.registry.clients[DEVELOPMENT]
+    @contextmanager
+    def call(self, authorization: str | None, *paths: str) -> Iterator[Caller]:
+        """One call of an endpoint, by the paths under which a token may name it.
 
-    def answer(self, service: Service, body: Mapping[str, Any], began: float) -> Answer:
-        """What the service makes of a request by the present caller.
-
-        `began` is when the call did, on the monotonic clock: its deadline counts from there.
+        Raises Overloaded, Rejected where authentication is required, TooMany, or StoreError.
         """
-        client = self.caller()
+        began = monotonic()
+        with self.admission.call():
+            deployment = self.live.deployment
+            name = DEVELOPMENT
+            if deployment.verifier is not None:
+                try:
+                    name = deployment.verifier.client_of(authorization, paths, time())
+                except Rejected as error:  # the caller is not told why, the operator is
+                    _log.warning("refused endpoint=%s reason=%s", paths[0], error.reason)
+                    raise
+            client = deployment.registry.clients[name]
+            with self.shares.call(client):
+                yield Caller(client, deployment.fhir_servers, began)
+
+    def answer(self, caller: Caller, service: Service, body: Mapping[str, Any]) -> Answer:
+        """What the service makes of a request."""
+        client = caller.client
         return answer(
             service,
             client,
             body,
             as_of=clinical_date(self.settings, client),
             uuid_key=self.settings.secret_key,
-            access=self.fhir_servers.access(client, began),
+            switches=self.switches,
+            access=caller.fhir_servers.access(client, caller.began),
         )
 
 

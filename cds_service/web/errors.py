@@ -16,12 +16,15 @@ from cds_service.protocol.chart import Unread
 from cds_service.protocol.errors import InvalidRequest, WrongPatient
 from cds_service.protocol.outcome import Issue, operation_outcome
 from cds_service.protocol.strict_json import NotStrictJson
+from cds_service.security import Rejected
+from cds_service.store import StoreError
 from cds_service.web.bodies import json_response
 from cds_service.web.refusals import (
     NotJson,
     NotOneObject,
     NotReady,
     Overloaded,
+    TooMany,
     UnknownService,
 )
 
@@ -45,6 +48,7 @@ class Failure:
     status: int
     issues: tuple[Issue, ...]
     allow: str | None = None
+    authenticate: str | None = None
     retry_after_s: int | None = None
     unread: tuple[Unread, ...] = ()
 
@@ -52,6 +56,12 @@ class Failure:
     def outcome(self) -> dict[str, Any]:
         """The body."""
         return operation_outcome(self.issues)
+
+
+_NOT_AUTHENTICATED = Failure(
+    401, (Issue("login", "Authentication is required"),), authenticate="Bearer"
+)
+"""The same for every token that proves nothing: the caller learns nothing of why."""
 
 
 def failure_of(error: Exception, max_body_bytes: int) -> Failure:
@@ -78,6 +88,14 @@ def failure_of(error: Exception, max_body_bytes: int) -> Failure:
         case Overloaded():
             issues = (Issue("throttled", str(error)),)
             return Failure(503, issues, retry_after_s=_RETRY_AFTER_S)
+        case TooMany():
+            issues = (Issue("throttled", str(error)),)
+            return Failure(429, issues, retry_after_s=error.retry_after_s)
+        case Rejected():
+            return _NOT_AUTHENTICATED
+        case StoreError():
+            issues = (Issue("transient", "Callers cannot be verified now; try again later"),)
+            return Failure(503, issues, retry_after_s=_RETRY_AFTER_S)
         case HTTPException() if error.code is not None and error.code >= 400:
             code, words = _HTTP.get(error.code, ("processing", "The request cannot be served"))
             return _single(error.code, code, words.format(limit=max_body_bytes), _allowed(error))
@@ -94,6 +112,8 @@ def install(app: Flask) -> None:
         response = json_response(failure.outcome, failure.status)
         if failure.allow:
             response.headers["Allow"] = failure.allow
+        if failure.authenticate:
+            response.headers["WWW-Authenticate"] = failure.authenticate
         if failure.retry_after_s:
             response.headers["Retry-After"] = str(failure.retry_after_s)
         return response

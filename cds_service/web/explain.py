@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
-
 from flask import Blueprint, Response, request
 
 from cds_service.web.bodies import json_response, read_object
@@ -15,9 +13,8 @@ blueprint = Blueprint("explain", __name__)
 @blueprint.post("/explain/<service_id>")
 def explain(service_id: str) -> Response:
     """The explanation of what the hook would answer to the same body, or the hook's own error."""
-    began = monotonic()
     here = context()
-    service = here.service(service_id)
-    with here.admission.call():
-        answer = here.answer(service, read_object(request), began)
+    paths = (f"/explain/{service_id}", f"/cds-services/{service_id}")
+    with here.call(request.headers.get("Authorization"), *paths) as caller:
+        answer = here.answer(caller, here.service(service_id), read_object(request))
     return json_response(answer.explanation)

@@ -29,6 +29,14 @@ class Overloaded(Refusal):
         super().__init__("Too many calls are under way; try again in a moment")
 
 
+class TooMany(Refusal):
+    """A client asks for more than its share; `retry_after_s` is when it may ask again."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("This client calls more often than it may; try again later")
+        self.retry_after_s = retry_after_s
+
+
 class NotReady(Refusal):
     """There is nothing that could be called."""
 

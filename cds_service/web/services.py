@@ -29,22 +29,26 @@ def call_service(service_id: str) -> Response:
     """One hook call, answered with cards."""
     call = g.call = _Call()
     here = context()
-    call.service = here.service(service_id)
-    with here.admission.call():
+    path = f"/cds-services/{service_id}"
+    with here.call(request.headers.get("Authorization"), path) as caller:
+        call.client = caller.client.name
+        call.service = here.service(service_id)
         body = read_object(request)
         call.hook = body.get("hook")
-        answer = here.answer(call.service, body, call.began)
-    call.cards = len(answer.response["cards"])
+        answer = here.answer(caller, call.service, body)
+    call.cards, call.silence = len(answer.response["cards"]), answer.silence
     return json_response(answer.response)
 
 
 class _Call:
     """What the log says of one hook call; nothing that a client wrote freely gets into it."""
 
-    __slots__ = ("began", "cards", "hook", "service")
+    __slots__ = ("began", "cards", "client", "hook", "service", "silence")
 
     def __init__(self) -> None:
         self.began = monotonic()
+        self.client = "unknown"
+        self.silence: str | None = None
         self.service: Service | None = None
         self.hook: Any = None
         self.cards = 0
@@ -53,10 +57,11 @@ class _Call:
         service = self.service.id if self.service else "unknown"
         offered = self.service.hooks if self.service else ()
         hook = self.hook if self.hook in offered else "unknown"
+        reason = f" silence={self.silence}" if self.silence else ""
         milliseconds = (monotonic() - self.began) * 1000
         return (
-            f"call service={service} hook={hook} status={status} "
-            f"ms={milliseconds:.1f} cards={self.cards}"
+            f"call service={service} hook={hook} client={self.client} status={status} "
+            f"ms={milliseconds:.1f} cards={self.cards}{reason}"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cds_service.fhir.checking import problem
@@ -379,6 +379,7 @@ VALUES: Any = st.recursive(
 )
 
 
+@settings(deadline=None)  # the first call loads the FHIR models
 @given(
     texts=st.tuples(TEXT, TEXT, TEXT, TEXT, TEXT),
     draft=st.dictionaries(st.sampled_from([*DRAFT, *KEPT, *DROPPED, "extra"]), VALUES),

@@ -75,7 +75,7 @@ def test_each_variable_is_read(name: str, text: str, field: str, value: object) 
         ),
         (
             {"CDS_AUTH": "required"},
-            "CDS_AUTH=required: verification of tokens is not built yet",
+            "CDS_CLIENTS: authentication needs the file of the CDS clients",
         ),
     ],
 )
@@ -111,8 +111,9 @@ def test_production_never_accepts_unverified_tokens(tmp_path: Path) -> None:
         "CDS_CLIENTS": str(clients),
         "CDS_SECRET_KEY_FILE": str(key),
     }
-    expected = ("CDS_AUTH=required: verification of tokens is not built yet",)
-    assert problems_of(environment) == expected
+    assert Settings.from_environment(environment).auth is Auth.REQUIRED
+    expected = ("CDS_AUTH=off: production always requires authentication",)
+    assert problems_of({**environment, "CDS_AUTH": "off"}) == expected
 
 
 def test_the_key_is_never_shown() -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock")
+LOCKS = (
+    "requirements.lock",
+    "requirements-build.lock",
+    "requirements-dev.lock",
+    "requirements-postgres.lock",
+)
 
 
 def pins(name: str) -> dict[str, str]:
@@ -27,12 +32,12 @@ def test_no_addresses_and_every_pin_hashed(name: str) -> None:
     assert all("--hash=sha256:" in block for block in blocks if block.strip())
 
 
-@pytest.mark.parametrize("name", ["requirements-build.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", LOCKS[1:])
 def test_locks_agree(name: str) -> None:
     """What is tested is what is served."""
     served, other = pins("requirements.lock"), pins(name)
     assert {package: other[package] for package in served.keys() & other.keys()} == {
         package: served[package] for package in served.keys() & other.keys()
     }
-    if name == "requirements-dev.lock":
+    if name in ("requirements-dev.lock", "requirements-postgres.lock"):
         assert served.keys() <= other.keys()

@@ -66,12 +66,11 @@ def test_development_client_of_the_file(tmp_path: Path, fake_service: Service) -
         ("[client.demo]", "client: unknown name; did you mean clients?"),
         ("[clients.Demo]", "clients: a client's name has small letters, digits and hyphens"),
         ('[clients.a]\nprofil = "epic"', "clients.a.profil: unknown name; did you mean profile?"),
-        ('[clients.a]\nprofile = "epic"', "clients.a.profile: profile 'epic' is not built yet"),
         (
             '[clients.a]\nprofile = "cerner"',
             "clients.a.profile: must be one of standard, epic, sandbox",
         ),
-        ('[clients.a]\nmode = "silent"', "clients.a.mode: mode 'silent' is not built yet"),
+        ('[clients.a]\nmode = "quiet"', "clients.a.mode: must be one of live, silent, off"),
         ("[clients.a]\ndeadline_ms = 299", "clients.a.deadline_ms: must be at least 300"),
         ('[clients.a]\ndeadline_ms = "2"', "clients.a.deadline_ms: must be a whole number"),
         ("[clients.a]\ndeadline_ms = true", "clients.a.deadline_ms: must be a whole number"),
@@ -83,7 +82,56 @@ def test_development_client_of_the_file(tmp_path: Path, fake_service: Service) -
         ('[clients.a]\ntime_zone = "Europe"', "clients.a.time_zone: unknown time zone 'Europe'"),
         (
             "[clients.a.trust]\nissuer = 'x'",
-            "clients.a.trust: verification of tokens is not built yet",
+            "clients.a.trust: needs jwks_url or jwks_file, and not both",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\njwks_url = 'https://a/k'\njwks_file = 'k.json'",
+            "clients.a.trust: needs jwks_url or jwks_file, and not both",
+        ),
+        ("[clients.a.trust]\njwks_url = 'https://a/k'", "clients.a.trust.issuer: is missing; add"),
+        ("[clients.a.trust]\nissuer = ''", "clients.a.trust.issuer: must not be empty"),
+        ("[clients.a.trust]\nissuer = 'x'\naudiences = []", "clients.a.trust.audiences: must have"),
+        (
+            "[clients.a.trust]\nissuer = 'x'\nalgorithms = ['HS256']",
+            "clients.a.trust.algorithms[0]: must be one of RS256",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\nalgorithms = ['none']",
+            "clients.a.trust.algorithms[0]: must be one of RS256",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\njti = 'maybe'",
+            "clients.a.trust.jti: must be one of enforce, log, off",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\nclock_skew_s = 301",
+            "clients.a.trust.clock_skew_s: must be at most 300",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\nmax_lifetime_s = 30",
+            "clients.a.trust.max_lifetime_s: must be at least 60",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\njwks_uri = 'https://a/k'",
+            "clients.a.trust.jwks_uri: unknown name; did you mean jwks_url?",
+        ),
+        (
+            "[clients.a]\nmax_concurrent_calls = 0",
+            "clients.a.max_concurrent_calls: must be at least",
+        ),
+        (
+            "[clients.a]\nmax_calls_per_minute = 0",
+            "clients.a.max_calls_per_minute: must be at least",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\njwks_url = 'https://a/k'\n"
+            "[clients.b.trust]\nissuer = 'x'\njwks_url = 'https://a/k'",
+            "clients.b.trust: has the issuer of clients.a; give each of them a tenant of its own",
+        ),
+        (
+            "[clients.a.trust]\nissuer = 'x'\ntenant = 't'\njwks_url = 'https://a/k'\n"
+            "[clients.b.trust]\nissuer = 'x'\ntenant = 't'\njwks_url = 'https://a/k'",
+            "clients.b.trust: has the issuer of clients.a; give each of them a tenant of its own",
         ),
         ('[clients.a]\ncors_origins = ["*"]', "clients.a.cors_origins[0]: must be one exact"),
         (
@@ -151,7 +199,7 @@ def test_problems_name_place_and_remedy(
 
 def test_all_problems_at_once(tmp_path: Path, fake_service: Service) -> None:
     """All clients' problems come together."""
-    text = '[clients.a]\nprofile = "epic"\ntime_zone = "x"\n[clients.b]\nmode = "off"'
+    text = '[clients.a.trust]\nissuer = "i"\n[clients.b]\ntime_zone = "x"\nfhir_bases = ["b"]'
     with pytest.raises(RegistryError) as caught:
         read(text, tmp_path, fake_service)
     assert len(caught.value.problems) == 3

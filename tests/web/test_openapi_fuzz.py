@@ -14,7 +14,7 @@ from cds_service.registry import load
 from cds_service.web import create_app
 
 _SERVICES = load_services()
-_APP = create_app(Settings(as_of=date(2026, 11, 23)), load(None, _SERVICES), _SERVICES)
+_APP = create_app(Settings(as_of=date(2026, 11, 23)), lambda: load(None, _SERVICES), _SERVICES)
 schema = schemathesis.openapi.from_wsgi("/openapi.json", _APP)
 
 

@@ -46,7 +46,7 @@ def application() -> Flask:
     """An application with one thread."""
     services = load_services()
     settings = replace(Settings(), threads=1)
-    return create_app(settings, load(None, services), services)
+    return create_app(settings, lambda: load(None, services), services)
 
 
 def test_overload(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -280,8 +280,8 @@ def test_one_log_line_per_call(
     http.get("/cds-services")
     lines = [record.getMessage() for record in caplog.records if record.name.endswith("calls")]
     assert [" ".join(w for w in line.split() if not w.startswith("ms=")) for line in lines] == [
-        "call service=fake-service hook=order-select status=200 cards=0",
-        "call service=fake-service hook=unknown status=200 cards=0",
-        "call service=unknown hook=unknown status=404 cards=0",
-        "call service=fake-service hook=order-select status=422 cards=0",
+        "call service=fake-service hook=order-select client=development status=200 cards=0",
+        "call service=fake-service hook=unknown client=development status=200 cards=0",
+        "call service=unknown hook=unknown client=development status=404 cards=0",
+        "call service=fake-service hook=order-select client=development status=422 cards=0",
     ]

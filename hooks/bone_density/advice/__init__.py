@@ -9,9 +9,12 @@ from hooks.bone_density.advice.proposals import proposal
 from hooks.bone_density.advice.reasons import reasons_for
 from hooks.bone_density.advice.summary import summary
 from hooks.bone_density.decision import Decision
+from hooks.bone_density.decision.offers import Offer
+from hooks.bone_density.decision.rating import rate
+from hooks.bone_density.decision.situation import Situation
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.knowledge import RULESET
-from hooks.bone_density.words import Scenario
+from hooks.bone_density.words import RatingWord, Scenario, Study
 
 CODE_SYSTEM = "https://bone-density-cds.org/fhir/CodeSystem"
 TOPIC = Coding(f"{CODE_SYSTEM}/topic", "BoneDensityFollowUp", "Follow-up bone density imaging")
@@ -74,8 +77,17 @@ def advise(
         source_url=LINKS["acr"].url if rests_on_acr else None,
         links=(LINKS["acr"],) if has_card and rests_on_acr else (),
         override_reasons=OVERRIDE_REASONS if has_card else (),
-        proposals=tuple(proposal(offer, order) for offer in decision.offers),
+        proposals=tuple(
+            proposal(offer, order, _rating(offer, situation, facts)) for offer in decision.offers
+        ),
     )
+
+
+def _rating(offer: Offer, situation: Situation, facts: Facts) -> RatingWord | None:
+    """The published rating of what an offer orders; extra orderables have none."""
+    if offer.target not in set(Study):
+        return None
+    return rate(Study(offer.target), situation, facts.known).rating
 
 
 def _source_label(decision: Decision) -> str:

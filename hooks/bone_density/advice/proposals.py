@@ -8,7 +8,7 @@ from cds_service.fhir.codings import CPT, SNOMED
 from cds_service.protocol.advice import Coding, Proposal, ProposalKind
 from cds_service.protocol.orders import Order
 from hooks.bone_density.decision.offers import Offer
-from hooks.bone_density.words import Study
+from hooks.bone_density.words import RatingWord, Study
 
 CODES: dict[str, tuple[Coding, ...]] = {
     Study.DXA_SPINE_HIP.value: (Coding(CPT, "77080", "DXA of lumbar spine and hip(s)"),),
@@ -33,8 +33,11 @@ LABELS = {
 }
 
 
-def proposal(offer: Offer, order: Order) -> Proposal:
-    """The proposal for one offer; whether the client has a code is for the profile."""
+def proposal(offer: Offer, order: Order, rating: RatingWord | None) -> Proposal:
+    """The proposal for one offer, with the rating of what it orders.
+
+    Whether the client has a code for it is for the profile.
+    """
     label = LABELS[offer.target]
     if offer.kind is ProposalKind.REPLACE:
         text = f"Replace with {label}"
@@ -52,6 +55,7 @@ def proposal(offer: Offer, order: Order) -> Proposal:
         resource=resource,
         codes=CODES.get(offer.target, ()),
         recommended=offer.recommended,
+        rating=rating.value if rating else None,
     )
 
 

@@ -2305,3 +2305,10 @@ def test_coding_without_a_system() -> None:
     bare = {"coding": [{"code": "M81.0"}, {"system": ICD10CM, "code": "I10"}]}
     order = only_order(ask(QUS, {**OSTEOPOROSIS, "code": bare}))
     assert order["scenario"] == "initial-testing"
+
+
+def test_conclusion_of_a_report_on_the_card() -> None:
+    """A diagnosis concluded by a report is shown with its date, as one that holds."""
+    concluded = report("r", "38268-9", "2024-05-05", conclusionCode=[concept(SNOMED, "64859006")])
+    text = card_text(ask(DXA, concluded))
+    assert "osteoporosis (`conclusion`, onset 2024-05-05)" in text

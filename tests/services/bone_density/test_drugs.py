@@ -344,3 +344,13 @@ def test_every_product_resolves_to_its_own_row(row: dict[str, str]) -> None:
 def test_the_table_is_read_once() -> None:
     """The table is cached."""
     assert load_drug_table() is load_drug_table()
+
+
+@pytest.mark.parametrize(
+    "text", ["Xgeva, formerly alendronate", "alendronate stopped, now Bilprevda 120 mg"]
+)
+def test_a_look_alike_brand_wins_over_any_other_name(text: str) -> None:
+    """A look-alike brand takes the whole text out of therapy, whatever else it names."""
+    found = resolve([], text)
+    assert isinstance(found, DrugMatch)
+    assert found.purpose is LOOK_ALIKE

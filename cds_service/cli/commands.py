@@ -1,30 +1,36 @@
-"""The command line: serve · check · services · explain."""
+"""The commands of one word: serve · check · services · explain; groups have their own modules."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from importlib import resources
+from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO, NoReturn, TypeVar
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import click
 
 from cds_service.chart import FhirAccess
-from cds_service.config import ConfigError, Settings, is_loopback, iso_date
-from cds_service.engine import BrokenService, FhirServers, answer, load_services
+from cds_service.cli.clients import clients
+from cds_service.cli.common import client_of, or_stop, pretty, stop
+from cds_service.cli.database import database
+from cds_service.cli.replaying import replay
+from cds_service.config import Settings, is_loopback, iso_date
+from cds_service.engine import answer, load_services
+from cds_service.engine.deployment import Deployment
 from cds_service.protocol import strict_json
 from cds_service.protocol.service import Service
-from cds_service.registry import DEVELOPMENT, Client, Registry, RegistryError, load
+from cds_service.registry import DEVELOPMENT, Client, Registry, load
+from cds_service.store import Database
 from cds_service.web.context import clinical_date
+from cds_service.web.deploy import deploy
 from cds_service.web.errors import failure_of
 from cds_service.web.refusals import NotOneObject
 
-T = TypeVar("T")
 NO_DECISION = 3
 """Exit status of `explain` for a request that reaches no decision."""
 
@@ -73,12 +79,28 @@ def _addresses(settings: Settings) -> list[str]:
 @main.command()
 @click.option(
     "--clients",
+    "clients_file",
     metavar="FILE",
     help="The file of CDS clients to check instead of the one in CDS_CLIENTS.",
 )
-def check(clients: str | None) -> None:
-    """Check settings, CDS clients and services; exit 1 and list everything that is wrong."""
-    environment = {**os.environ, **({"CDS_CLIENTS": clients} if clients is not None else {})}
+@click.option("--client", "name", metavar="NAME", help="The client of the --requests.")
+@click.option(
+    "--requests",
+    "folder",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Replay recorded requests (*.json) and hold the answers against the client's rules.",
+)
+def check(clients_file: str | None, name: str | None, folder: Path | None) -> None:
+    """Check settings, CDS clients and services; exit 1 and list everything that is wrong.
+
+    With --requests also what each recorded request is answered with: an answer that breaks the
+    rules of the client's profile is named with its place.
+    """
+    environment = {
+        **os.environ,
+        **({"CDS_CLIENTS": clients_file} if clients_file is not None else {}),
+    }
     settings = _settings(environment)
     click.echo(f"settings  {settings.mode}, authentication {settings.auth}: ok")
     services = _services()
@@ -86,9 +108,9 @@ def check(clients: str | None) -> None:
         service.warm_up()
         click.echo(f"service   {service.id} {service.ruleset} ({', '.join(service.hooks)}): ok")
     if not services:
-        _stop("no decision service is installed")
+        stop("no decision service is installed")
     registry = _registry(settings, services)
-    _or_stop(lambda: _servers(settings, registry))
+    _deployment(settings, registry)
     for client in registry.clients.values():
         for base in client.fhir_bases if settings.is_development else ():
             if not is_loopback(urlsplit(base).hostname or ""):
@@ -102,6 +124,10 @@ def check(clients: str | None) -> None:
             for warning in service.warnings(client.settings[service.id]):
                 place = f"clients.{client.name}.services.{service.id}"
                 click.echo(f"warning   {place}: {warning}", err=True)
+    if folder is not None:
+        client = client_of(registry, name or DEVELOPMENT, "--client")
+        if not replay(folder, client, services, settings):
+            sys.exit(1)
 
 
 @main.command("services")
@@ -115,7 +141,7 @@ def list_services(as_json: bool, knowledge: bool) -> None:
     if knowledge:
         known = {service.id: service.about() for service in services.values()}
         pages = [service.about_markdown() for service in services.values()]
-        click.echo(_pretty(known) if as_json else "\n".join(pages))
+        click.echo(pretty(known) if as_json else "\n".join(pages))
         return
     if as_json:
         rows = [
@@ -128,7 +154,7 @@ def list_services(as_json: bool, knowledge: bool) -> None:
             }
             for service in services.values()
         ]
-        click.echo(_pretty(rows))
+        click.echo(pretty(rows))
         return
     for service in services.values():
         click.echo(f"{service.id} {service.ruleset}: {service.title}")
@@ -162,9 +188,7 @@ def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) 
     settings = _settings(os.environ)
     services = _services()
     registry = _registry(settings, services)
-    client = registry.clients.get(name)
-    if client is None:
-        raise click.UsageError(f"--client: no client {name}; known: {', '.join(registry.clients)}")
+    client = client_of(registry, name, "--client")
     try:
         body = strict_json.loads(request_file.read())
         if not isinstance(body, dict):
@@ -183,59 +207,39 @@ def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) 
             raise
         unread = [{"data": gap.data, "reason": gap.reason} for gap in failure.unread]
         outcome = failure.outcome
-        click.echo(_pretty({"status": failure.status, "outcome": outcome, "unread": unread}))
+        click.echo(pretty({"status": failure.status, "outcome": outcome, "unread": unread}))
         sys.exit(NO_DECISION)
-    click.echo(_pretty(found.explanation))
-
-
-def _servers(settings: Settings, registry: Registry) -> FhirServers:
-    return FhirServers(
-        registry,
-        is_development=settings.is_development,
-        threads=settings.threads,
-        ca_file=settings.ca_file,
-    )
+    click.echo(pretty(found.explanation))
 
 
 def _access(settings: Settings, registry: Registry, client: Client) -> FhirAccess:
     """How the client's FHIR server may be read in a call that begins now."""
-    return _or_stop(lambda: _servers(settings, registry)).access(client, monotonic())
+    return _deployment(settings, registry).fhir_servers.access(client, monotonic())
+
+
+def _deployment(settings: Settings, registry: Registry) -> Deployment:
+    return or_stop(lambda: deploy(settings, registry, Database.open(settings.database_url)))
 
 
 def _service_for(body: Mapping[str, Any], services: Mapping[str, Service]) -> Service:
     """The service that offers the request's hook; without one, the first says what is wrong."""
     if not services:
-        _stop("no decision service is installed")
+        stop("no decision service is installed")
     offering = [s for s in services.values() if body.get("hook") in s.hooks]
     return (offering or list(services.values()))[0]
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:
-    return _or_stop(lambda: Settings.from_environment(environment))
+    return or_stop(lambda: Settings.from_environment(environment))
 
 
 def _services() -> dict[str, Service]:
-    return _or_stop(load_services)
+    return or_stop(load_services)
 
 
 def _registry(settings: Settings, services: Mapping[str, Service]) -> Registry:
-    return _or_stop(lambda: load(settings.clients_path, services))
+    return or_stop(lambda: load(settings.clients_path, services))
 
 
-def _or_stop(read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except (ConfigError, RegistryError) as error:
-        _stop(*error.problems)
-    except BrokenService as error:
-        _stop(str(error))
-
-
-def _stop(*problems: str) -> NoReturn:
-    for problem in problems:
-        click.echo(f"error: {problem}", err=True)
-    sys.exit(1)
-
-
-def _pretty(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2)
+main.add_command(clients)
+main.add_command(database)

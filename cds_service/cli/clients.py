@@ -1,0 +1,123 @@
+"""`cds-service client`: the clients of the registry, their keys, and the kill switches."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from datetime import UTC, datetime
+
+import click
+
+from cds_service.cli.common import (
+    client_of,
+    environment_registry,
+    environment_settings,
+    or_stop,
+    stop,
+)
+from cds_service.engine import load_services
+from cds_service.engine.callers import probe_keys
+from cds_service.engine.probing import token_findings
+from cds_service.store import Database, Scope, ScopeKind, State, SwitchLog
+from cds_service.web.deploy import prepare_store
+
+EVERYTHING = "all"
+
+
+@click.group("client")
+def clients() -> None:
+    """Look at clients, probe their keys and tokens, switch their cards off and on."""
+
+
+@clients.command("list")
+def list_clients() -> None:
+    """List the clients with profile, mode and issuer."""
+    for client in environment_registry(environment_settings()).clients.values():
+        issuer = client.trust.get("issuer", "not verified")
+        click.echo(f"{client.name}: profile {client.profile}, {client.mode}, {issuer}")
+
+
+@clients.command()
+@click.argument("name")
+@click.option("--token", metavar="TOKEN", help="A token to verify, without the word Bearer.")
+@click.option("--service", metavar="ID", help="The service it is for. [the first one installed]")
+def probe(name: str, token: str | None, service: str | None) -> None:
+    """Fetch the keys of client NAME, and say why a pasted token would not be accepted.
+
+    The token is not used up: it may still be sent once. Exit 1 when something is wrong.
+    """
+    settings = environment_settings()
+    client = client_of(environment_registry(settings), name, "NAME")
+    if not client.trust:
+        stop(f"clients.{name}: has no trust block; nothing of its calls is verified")
+    found = or_stop(lambda: probe_keys(client, settings.is_development, settings.ca_file))
+    for key in found.keys.values():
+        curve = f" {key.curve}" if key.curve else ""
+        click.echo(f"key     {key.kid}: {key.kind}{curve}, {key.algorithm or 'any algorithm'}")
+    for text in found.left_out:
+        click.echo(f"not used  {text}", err=True)
+    if token is None:
+        return
+    path = f"/cds-services/{service or next(iter(load_services()))}"
+    problems = token_findings(client, settings.public_url, found, token, path, time.time())
+    for text in problems:
+        click.echo(f"token   {text}", err=True)
+    if problems:
+        raise SystemExit(1)
+    click.echo(f"token   would be accepted at {path}")
+
+
+@clients.command()
+@click.argument("name")
+@click.argument("state", type=click.Choice([State.ON.value, State.OFF.value]))
+@click.option("--service", metavar="ID", help="Only this service.")
+@click.option("--rule", metavar="RULE", help="Only this rule of the service.")
+@click.option("--why", required=True, metavar="TEXT", help="The reason, kept with the switch.")
+@click.option("--who", metavar="TEXT", help="Who decided it. [the user of this machine]")
+def switch(
+    name: str, state: str, service: str | None, rule: str | None, why: str, who: str | None
+) -> None:
+    """Turn the cards of client NAME off or on, or those of all clients with the NAME "all".
+
+    All workers follow within five seconds. Orders go on; a call gets 200 without cards.
+    """
+    settings = environment_settings()
+    registry = environment_registry(settings)
+    client = None if name == EVERYTHING else client_of(registry, name, "NAME").name
+    if rule and not service:
+        raise click.UsageError("--rule: needs --service")
+    services = or_stop(load_services)
+    if service and service not in services:
+        raise click.UsageError(f"--service: no service {service}; known: {', '.join(services)}")
+    if rule:
+        kind = ScopeKind.RULE
+    elif service:
+        kind = ScopeKind.SERVICE
+    else:
+        kind = ScopeKind.CLIENT if client else ScopeKind.ALL
+    log = SwitchLog(_database())
+    or_stop(
+        lambda: log.set(
+            Scope(kind, client, service, rule),
+            State(state),
+            who=who or getpass.getuser(),
+            why=why,
+            now=datetime.now(UTC),
+        )
+    )
+    click.echo(f"{name}{' ' + service if service else ''}{' ' + rule if rule else ''}: {state}")
+
+
+@clients.command()
+def switches() -> None:
+    """List every switch that was ever set, as it stands, with who, when and why."""
+    for one in or_stop(SwitchLog(_database()).current):
+        parts = (one.scope.client or EVERYTHING, one.scope.service, one.scope.rule)
+        place = " ".join(part for part in parts if part)
+        click.echo(f"{place}: {one.state}, {one.at:%Y-%m-%d %H:%M} UTC, {one.who}: {one.why}")
+
+
+def _database() -> Database:
+    settings = environment_settings()
+    or_stop(lambda: prepare_store(settings, required=True))
+    return or_stop(lambda: Database.open(settings.database_url))

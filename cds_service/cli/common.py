@@ -1,0 +1,59 @@
+"""What all commands share: settings, services and registry, or a clean end with every problem."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import click
+
+from cds_service.config import ConfigError, Settings
+from cds_service.engine import BrokenService, load_services
+from cds_service.registry import Client, Registry, RegistryError, load
+from cds_service.store import StoreError
+
+T = TypeVar("T")
+
+
+def or_stop(read: Callable[[], T]) -> T:
+    """The value, or the end of the program with what is wrong."""
+    try:
+        return read()
+    except (ConfigError, RegistryError) as error:
+        stop(*error.problems)
+    except (BrokenService, StoreError) as error:
+        stop(str(error))
+
+
+def stop(*problems: str) -> NoReturn:
+    """Ends the program with status 1 and a line for each problem."""
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    sys.exit(1)
+
+
+def pretty(document: object) -> str:
+    """JSON for people."""
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def environment_settings() -> Settings:
+    """The settings of the environment."""
+    return or_stop(lambda: Settings.from_environment(os.environ))
+
+
+def environment_registry(settings: Settings) -> Registry:
+    """The registry that the settings name."""
+    return or_stop(lambda: load(settings.clients_path, load_services()))
+
+
+def client_of(registry: Registry, name: str, parameter: str) -> Client:
+    """A client by its name, or a usage error that lists the known ones."""
+    client = registry.clients.get(name)
+    if client is None:
+        known = ", ".join(registry.clients)
+        raise click.UsageError(f"{parameter}: no client {name}; known: {known}")
+    return client

@@ -1,0 +1,48 @@
+"""`cds-service db`: the tables of the store, and at which revision they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cds_service.cli.common import environment_settings, or_stop
+from cds_service.store import Database, current_revision, head_revision
+
+
+@click.group("db")
+def database() -> None:
+    """Look after the database: used tokens, kill switches, keys of issuers."""
+
+
+@database.command()
+def migrate() -> None:
+    """Bring the tables to the newest revision; safe to run on every node at once."""
+    from cds_service.store.migrations import migrate as bring_up_to_date
+
+    for one in _databases():
+        if not one.is_shared:
+            Path(one.where).parent.mkdir(parents=True, exist_ok=True)
+        revision = or_stop(lambda one=one: bring_up_to_date(one))  # type: ignore[misc]
+        click.echo(f"{one.where}: at revision {revision}")
+
+
+@database.command()
+def status() -> None:
+    """Say at which revision the tables are; exit 1 when they are not up to date."""
+    is_current = True
+    for one in _databases():
+        if not one.is_shared and not Path(one.where).exists():
+            click.echo(f"{one.where}: not made yet")
+            continue
+        revision = or_stop(lambda one=one: current_revision(one))  # type: ignore[misc]
+        is_current = is_current and revision == head_revision()
+        click.echo(f"{one.where}: at revision {revision}, newest is {head_revision()}")
+    if not is_current:
+        raise SystemExit(1)
+
+
+def _databases() -> list[Database]:
+    settings = environment_settings()
+    first = or_stop(lambda: Database.open(settings.database_url))
+    return [first] if first.is_shared else [first, first.for_replay()]

@@ -1,0 +1,78 @@
+"""What is switched off now: everything, a client, a service, or a rule of a service."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic
+
+from cds_service.store import Scope, ScopeKind, State, StoreError, Switch
+
+LOOK_EVERY_S = 2.0
+_log = logging.getLogger("cds_service.switches")
+
+
+class Switches:
+    """The kill switches as one process knows them, looked at anew every few seconds.
+
+    Looking happens in the background. While the store does not answer, what was known stays.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], tuple[Switch, ...]],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._read = read
+        self._clock = clock
+        self._off: frozenset[Scope] = frozenset()
+        self._next_look = 0.0
+        self._looking = threading.Lock()
+        self.trouble: str | None = None
+        """Why the store does not answer; None while it does."""
+
+    def look(self) -> None:
+        """Reads the switches now."""
+        try:
+            self._off = frozenset(one.scope for one in self._read() if one.state is State.OFF)
+            self.trouble = None
+        except StoreError as error:
+            if self.trouble is None:
+                _log.warning("the switches cannot be read: %s; the last state stays", error)
+            self.trouble = str(error)
+
+    def is_off(self, client: str, service: str) -> bool:
+        """Whether a service gives this client no cards."""
+        off = self._known()
+        return not off.isdisjoint(
+            (
+                Scope(ScopeKind.ALL),
+                Scope(ScopeKind.CLIENT, client=client),
+                Scope(ScopeKind.SERVICE, service=service),
+                Scope(ScopeKind.SERVICE, client=client, service=service),
+            )
+        )
+
+    def rules_off(self, client: str, service: str) -> frozenset[str]:
+        """The rules of a service that give this client no cards."""
+        return frozenset(
+            scope.rule
+            for scope in self._known()
+            if scope.kind is ScopeKind.RULE
+            and scope.rule is not None
+            and scope.service == service
+            and scope.client in (None, client)
+        )
+
+    def _known(self) -> frozenset[Scope]:
+        if self._clock() >= self._next_look and self._looking.acquire(blocking=False):
+            self._next_look = self._clock() + LOOK_EVERY_S
+            threading.Thread(target=self._look_and_release, daemon=True).start()
+        return self._off
+
+    def _look_and_release(self) -> None:
+        try:
+            self.look()
+        finally:
+            self._looking.release()

@@ -1,0 +1,63 @@
+"""A bearer token taken apart and looked at, before anything in it is believed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cds_service.protocol import strict_json
+from cds_service.security.errors import Rejected
+
+MAX_LENGTH = 8192
+_BEARER = re.compile(
+    r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A token as it came: what it says of itself, unverified."""
+
+    text: str = field(repr=False)
+    header: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False)
+
+    def header_text(self, name: str) -> str | None:
+        """A header member that is a string."""
+        value = self.header.get(name)
+        return value if isinstance(value, str) else None
+
+    def claim_text(self, name: str) -> str | None:
+        """A claim that is a string."""
+        value = self.claims.get(name)
+        return value if isinstance(value, str) else None
+
+
+def read_bearer(authorization: str | None) -> Presented:
+    """The token of an Authorization header; raises Rejected.
+
+    Header and claims are strict JSON objects: no duplicate names, no odd numbers.
+    """
+    if authorization is None:
+        raise Rejected("token-missing")
+    if len(authorization) > MAX_LENGTH:
+        raise Rejected("token-too-long")
+    found = _BEARER.fullmatch(authorization)
+    if found is None:
+        raise Rejected("no-bearer-token")
+    return Presented(authorization.split(" ", 1)[1].strip(), _object(found[1]), _object(found[2]))
+
+
+def _object(part: str) -> dict[str, Any]:
+    try:
+        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+        document = strict_json.loads(raw, max_depth=8)
+    except (binascii.Error, ValueError, strict_json.NotStrictJson):
+        raise Rejected("token-malformed") from None
+    if not isinstance(document, dict):
+        raise Rejected("token-malformed")
+    return document

@@ -1,0 +1,106 @@
+"""Who calls: from an Authorization header to the name of a client, or a refusal without words."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import jwt
+from jwt.exceptions import PyJWTError
+
+from cds_service.security.claims import check_claims
+from cds_service.security.errors import Rejected
+from cds_service.security.keys import Key
+from cds_service.security.tokens import Presented, read_bearer
+from cds_service.security.trust import Trust
+
+_REFUSED_HEADERS = ("crit", "b64")
+
+
+class KeySource(Protocol):
+    """Where the keys of one client come from."""
+
+    def find(self, kid: str) -> Key | None:
+        """The key of one name."""
+
+
+class Replay(Protocol):
+    """Remembers tokens that were used; shared by all workers and nodes."""
+
+    def claim(self, key: bytes, expires_at: int, now: int) -> bool:
+        """True exactly once for a key until it expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """One client whose calls are verified: what it must prove, and with which keys."""
+
+    name: str
+    trust: Trust
+    keys: KeySource
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """Verifies the tokens of all clients; what is cheap comes first, keys before claims."""
+
+    by_issuer: Mapping[str, tuple[Trusted, ...]]
+    replay: Replay
+
+    def client_of(self, authorization: str | None, paths: tuple[str, ...], now: float) -> str:
+        """The name of the client that calls an endpoint; raises Rejected.
+
+        Nothing is fetched for an issuer that is not known, and nothing is remembered of a token
+        whose signature is not good.
+        """
+        token = read_bearer(authorization)
+        client = self._candidate(token)
+        self._check_signature(token, client)
+        check_claims(token.claims, client.trust, paths, now)
+        self._check_replay(token, client, now)
+        return client.name
+
+    def _candidate(self, token: Presented) -> Trusted:
+        """The client that a token says it is from: by issuer, by tenant where several share it."""
+        candidates = self.by_issuer.get(token.claim_text("iss") or "", ())
+        if not candidates:
+            raise Rejected("issuer-unknown")
+        for client in candidates:
+            if client.trust.tenant in (None, token.claim_text("tenant")):
+                return client
+        raise Rejected("tenant-differs")
+
+    def _check_signature(self, token: Presented, client: Trusted) -> None:
+        trust = client.trust
+        algorithm, kid = token.header_text("alg"), token.header_text("kid")
+        if algorithm not in trust.algorithms:
+            raise Rejected("algorithm-not-allowed")
+        if any(name in token.header for name in _REFUSED_HEADERS):
+            raise Rejected("header-not-understood")
+        if str(token.header.get("typ", "JWT")).upper() != "JWT":
+            raise Rejected("type-is-not-jwt")
+        if "jku" in token.header and token.header["jku"] != trust.jwks_url:
+            raise Rejected("jku-differs")
+        if not kid or len(kid) > 256:
+            raise Rejected("kid-unusable")
+        key = client.keys.find(kid)
+        if key is None:
+            raise Rejected("key-unknown")
+        if not key.may_verify(algorithm):
+            raise Rejected("key-is-of-another-kind")
+        try:
+            jwt.api_jws.decode_complete(token.text, key.public, algorithms=[algorithm])
+        except PyJWTError:
+            raise Rejected("signature-wrong") from None
+
+    def _check_replay(self, token: Presented, client: Trusted, now: float) -> None:
+        trust = client.trust
+        if trust.jti == "off":
+            return
+        identity = f"{trust.issuer}\0{token.claims['jti']}".encode()
+        expires_at = int(token.claims["exp"]) + trust.clock_skew_s + 1
+        is_new = self.replay.claim(hashlib.sha256(identity).digest(), expires_at, int(now))
+        if not is_new and trust.jti == "enforce":
+            raise Rejected("used-before")

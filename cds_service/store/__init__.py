@@ -1,0 +1,33 @@
+"""What is kept, in SQLite or PostgreSQL; the lowest floor, which knows nothing of the server.
+
+`cds_service.store.migrations` is imported only where migrations run: Alembic takes its time.
+"""
+
+from cds_service.store.database import Database
+from cds_service.store.durability import Durability
+from cds_service.store.errors import StoreError, Trouble
+from cds_service.store.issuer_keys import IssuerKeys
+from cds_service.store.key_fetches import KeyFetches
+from cds_service.store.replay import ReplayStore
+from cds_service.store.revision import current_revision, head_revision, is_current
+from cds_service.store.switches import Scope, ScopeKind, State, Switch, SwitchLog
+from cds_service.store.types import UtcDateTime
+
+__all__ = [
+    "Database",
+    "Durability",
+    "IssuerKeys",
+    "KeyFetches",
+    "ReplayStore",
+    "Scope",
+    "ScopeKind",
+    "State",
+    "StoreError",
+    "Switch",
+    "SwitchLog",
+    "Trouble",
+    "UtcDateTime",
+    "current_revision",
+    "head_revision",
+    "is_current",
+]

@@ -1,0 +1,198 @@
+"""One database, SQLite or PostgreSQL, for the threads of this process and of those forked later."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from weakref import WeakSet
+
+from sqlalchemy import URL, Connection, Engine, exc, make_url
+from sqlalchemy.exc import ArgumentError
+
+from cds_service.store.durability import Durability
+from cds_service.store.errors import StoreError, Trouble
+from cds_service.store.faults import NotAnswering, trouble_of
+from cds_service.store.sqlite import ALONE, sqlite_engine
+
+BUSY_TIMEOUT_MS = 500
+CONNECTIONS = 4
+
+_depth = 0
+"""How many forks lie between the first process and this one."""
+_all_engines: WeakSet[Engine] = WeakSet()
+
+
+def _before_fork() -> None:
+    # SQLite keeps book of its locks per process, and the book would be wrong in the child.
+    for engine in tuple(_all_engines):
+        engine.dispose()
+
+
+def _after_fork() -> None:
+    global _depth
+    _depth += 1
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where things are kept; opened once, cheap to hold, safe to carry through a fork.
+
+    No connection exists before the first use. A fork closes those that are idle, and the child
+    makes its own. While another thread is using a SQLite database, a process must not fork.
+    """
+
+    _url: URL
+    durability: Durability = Durability.FULL
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS
+    connections: int = CONNECTIONS
+    _engines: dict[int, Engine] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+        connections: int = CONNECTIONS,
+        durability: Durability = Durability.FULL,
+    ) -> Database:
+        """The database at a URL: `sqlite:///path` or `postgresql://…` (`postgres://` too).
+
+        Nothing is opened yet. A statement waits for locks, and for an answer of the server,
+        `busy_timeout_ms` at most; a connection is waited for as long again at most.
+        `connections` is the most that one process uses at a time.
+        """
+        try:
+            parsed = make_url(url)
+            kind = parsed.drivername
+        except (ArgumentError, ValueError):
+            raise StoreError(Trouble.BAD_URL) from None
+        if kind in ("postgres", "postgresql", "postgresql+psycopg"):
+            parsed = parsed.set(drivername="postgresql")
+        elif kind not in ("sqlite", "sqlite+pysqlite") or not _is_file(parsed):
+            raise StoreError(Trouble.BAD_URL)
+        else:
+            path = os.path.abspath(parsed.database or "")  # a later chdir changes nothing
+            parsed = URL.create("sqlite", database=path)
+        return cls(parsed, durability, busy_timeout_ms, connections)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several machines can use it."""
+        return self._url.drivername == "postgresql"
+
+    @property
+    def where(self) -> str:
+        """What an operator may see of the address: a path, or server and name; no password."""
+        if not self.is_shared:
+            return self._url.database or ""
+        return f"{self._url.host or 'local'}/{self._url.database or ''}"
+
+    def for_replay(self) -> Database:
+        """The database for tokens that were used: the same server, but a SQLite file of its own.
+
+        Each request writes there, which must wait neither for a flush to disk nor for other
+        writers. A loss of power may forget the tokens of the last moments; they live for minutes.
+        """
+        url = self._url
+        if not self.is_shared:
+            path = Path(url.database or "")
+            url = url.set(database=str(path.with_name(f"{path.stem}-replay{path.suffix}")))
+        return replace(self, _url=url, durability=Durability.NORMAL, _engines={})
+
+    @contextmanager
+    def patient(self, seconds: float) -> Generator[Database]:
+        """The same database with more time for each statement, on connections of its own."""
+        slow = replace(self, busy_timeout_ms=round(seconds * 1000), connections=1, _engines={})
+        try:
+            yield slow
+        finally:
+            slow.close()
+
+    @contextmanager
+    def statements(self) -> Generator[Connection]:
+        """A connection on which each statement is done, or not, for itself."""
+        with self._connected() as connection:
+            if self.is_shared:
+                connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+            else:
+                connection = connection.execution_options(**{ALONE: True})
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """A connection on which all is done when the block ends, or nothing when it raises.
+
+        On SQLite it waits for other writers at its beginning.
+        """
+        with self._connected() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Closes the connections of this process; the next use makes new ones."""
+        engine = self._engines.pop(_depth, None)
+        if engine is not None:
+            engine.dispose()
+
+    @contextmanager
+    def _connected(self) -> Generator[Connection]:
+        trouble: Trouble
+        try:
+            with self._connection() as connection:
+                yield connection
+            return
+        except exc.StatementError as error:
+            if not isinstance(error, exc.DBAPIError) and error.orig is not None:
+                raise error.orig from None  # a value that does not fit its column: our mistake
+            trouble = trouble_of(error)
+        except (exc.SQLAlchemyError, NotAnswering) as error:
+            trouble = trouble_of(error)
+        raise StoreError(trouble) from None  # the driver's text may name addresses and values
+
+    def _connection(self) -> Connection:
+        engine = self._engine()
+        if not self.is_shared:
+            return engine.connect()
+        from cds_service.store.postgresql import checkout
+
+        with checkout(self.busy_timeout_ms / 1000):
+            return engine.connect()
+
+    def _engine(self) -> Engine:
+        """The engine of this process; of two threads that come first, one makes it."""
+        engine = self._engines.get(_depth)
+        if engine is None:
+            # setdefault is atomic, where a lock might have been held while the process forked.
+            engine = self._engines.setdefault(_depth, self._new_engine())
+            _all_engines.add(engine)
+        return engine
+
+    def _new_engine(self) -> Engine:
+        if not self.is_shared:
+            return sqlite_engine(
+                self._url,
+                durability=self.durability,
+                busy_timeout_ms=self.busy_timeout_ms,
+                connections=self.connections,
+            )
+        try:
+            from cds_service.store.postgresql import postgresql_engine
+        except ImportError:
+            raise StoreError(Trouble.NO_DRIVER) from None
+        return postgresql_engine(
+            self._url,
+            durability=self.durability,
+            busy_timeout_ms=self.busy_timeout_ms,
+            connections=self.connections,
+        )
+
+
+def _is_file(url: URL) -> bool:
+    name = url.database or ""
+    return bool(name) and name != ":memory:" and not name.startswith("file:") and not url.query

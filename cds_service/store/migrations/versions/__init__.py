@@ -1,0 +1,1 @@
+"""The revisions, oldest first; none is ever changed after a release."""

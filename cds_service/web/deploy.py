@@ -1,0 +1,86 @@
+"""From settings and registry to a deployment: the one place where both meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cds_service.config import Auth, ConfigError, Settings
+from cds_service.control import Switches
+from cds_service.engine import FhirServers
+from cds_service.engine.callers import callers
+from cds_service.engine.deployment import Deployment, refuse_unsafe
+from cds_service.registry import Registry
+from cds_service.store import (
+    Database,
+    IssuerKeys,
+    ReplayStore,
+    StoreError,
+    Switch,
+    SwitchLog,
+    is_current,
+)
+
+
+def prepare_store(settings: Settings, *, required: bool = False) -> None:
+    """Makes sure that what is kept can be kept; raises ConfigError with what to do.
+
+    A SQLite file is made and brought up to date. A shared database is brought up to date by an
+    operator, once for all nodes. Without authentication nothing has to be kept, unless it is
+    `required`.
+    """
+    if settings.auth is Auth.OFF and not required:
+        return
+    try:
+        database = Database.open(settings.database_url)
+        for one in (database, database.for_replay()):
+            if one.is_shared and not is_current(one):
+                raise ConfigError(
+                    ("CDS_DATABASE_URL: its tables are not up to date; run cds-service db migrate",)
+                )
+            if not one.is_shared:
+                Path(one.where).parent.mkdir(parents=True, exist_ok=True)
+                if not is_current(one):
+                    from cds_service.store.migrations import migrate  # half a second, so not above
+
+                    migrate(one)
+    except (StoreError, OSError) as error:
+        raise ConfigError((f"CDS_DATABASE_URL: {_words(error)}",)) from None
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, StoreError) else "its folder cannot be made"
+
+
+def switches_of(database: Database) -> Switches:
+    """The kill switches kept in a database; where none exists yet, nothing is switched off."""
+    log = SwitchLog(database)
+
+    def read() -> tuple[Switch, ...]:
+        if not database.is_shared and not Path(database.where).exists():
+            return ()
+        return log.current()
+
+    return Switches(read)
+
+
+def deploy(settings: Settings, registry: Registry, database: Database) -> Deployment:
+    """The deployment of a registry; raises RegistryError with every problem."""
+    if not settings.is_development:
+        refuse_unsafe(registry)
+    verifier = None
+    if settings.auth is Auth.REQUIRED:
+        verifier = callers(
+            registry,
+            ReplayStore(database.for_replay()),
+            IssuerKeys(database),
+            is_development=settings.is_development,
+            public_url=settings.public_url,
+            ca_file=settings.ca_file,
+        )
+    servers = FhirServers(
+        registry,
+        is_development=settings.is_development,
+        threads=settings.threads,
+        ca_file=settings.ca_file,
+    )
+    return Deployment(registry, servers, verifier)

@@ -12,6 +12,7 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels .
 
 FROM python:3.13-slim
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
     CDS_MODE=production CDS_HOST=0.0.0.0 CDS_PORT=8000 \
     CDS_DATABASE_URL=sqlite:////data/cds-service.db
 # Bytecode is made here once: at run time the root file system may be read-only.

@@ -8,13 +8,15 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES = cds_service hooks tests
 
-.PHONY: help run test check proof bench lock clean
+.PHONY: help run test check proof mutation soak bench lock clean
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (PORT=... changes it)"
 	@echo "make test   format, lint, types, import directions and all tests"
 	@echo "make check  the same without the tests"
 	@echo "make proof  second reading of the specification, sweeps, relations, coverage of the rules"
+	@echo "make mutation  does a test fail when the rules are wrong? MUTANTS=300 SEED=1"
+	@echo "make soak   ten minutes of load with faults on half of the FHIR servers"
 	@echo "make bench  compare with a bare Flask application"
 	@echo "make lock   renew the lock files"
 	@echo "make clean  remove what the other targets made"
@@ -51,6 +53,14 @@ test: check
 proof: $(VENV)/.dev
 	PROOF_CHARTS=20000 PROOF_EXAMPLES=5 $(BIN)/python -m pytest -n auto -rs -m "proof or not proof" \
 		tests/proof tests/services --cov=hooks --cov-branch --cov-report=term --cov-fail-under=100
+
+MUTANTS ?= 300
+SEED ?= 1
+mutation: $(VENV)/.dev
+	$(BIN)/python tools/mutation.py --mutants $(MUTANTS) --seed $(SEED)
+
+soak: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.soak
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

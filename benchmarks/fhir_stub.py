@@ -2,54 +2,150 @@
 
 `python -m benchmarks.fhir_stub --port 9090 --delay-ms 100 --hang-prefix /hung` answers below any
 prefix `/{host}/r4`, one prefix for each hospital: `/h1/r4/Patient/any-id`,
-`/h1/r4/Observation?patient=any-id&…`. Every id is the same woman of 70 on alendronate with two
-low T-scores, whose last DXA is two years before 2026-11-23. Tokens are taken as they come.
+`/h1/r4/Observation?patient=any-id&…`. The patients are those of `charts`: an id says which chart it
+has, any other id is the same woman of 70 on alendronate with two low T-scores, whose last DXA is
+two years before 2026-11-23. Tokens are taken as they come.
 
-Hosts called `bad…` go through FAULTS request by request, hosts under `--hang-prefix` never answer.
+Hosts called `bad…` go through ROUND request by request, hosts under `--hang-prefix` never answer.
 `GET /stats` counts the requests by host.
+
+`--more-ports 8` opens eight ports besides, each to be taken for a host of its own, whose fault can
+be changed at any time over the first port, `GET /control?port=9091&fault=F-02` or
+`/control?faults=off`. The addresses go to standard output, one a line.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import socket
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import unquote
+from functools import cache
+from urllib.parse import parse_qs, unquote
 
-HOST_MARK, PATIENT_MARK = b"@HOST@", b"@PATIENT@"
+from benchmarks import fhir_faults
+from benchmarks.charts import CHARTS, DEFAULT, chart_of, resources, searchset
+from benchmarks.fhir_faults import FAULTS, FHIR, Ask, Fault, head_of, outcome
+
+BASE_MARK, PATIENT_MARK = "@BASE@", "@PATIENT@"
 DRIP_S = 0.02
-FHIR = "application/fhir+json; charset=utf-8"
-HTML = b"<!doctype html><html><body><h1>HTTP Status 502 - Bad Gateway</h1></body></html>"
-LOINC = "http://loinc.org"
-_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+_BLACKHOLE = "F-01"
+
+
+def _error_500(line: fhir_faults.Line, ask: Ask) -> None:
+    line.send(500, outcome("exception"), FHIR)
+
+
+def _cut_in_half(line: fhir_faults.Line, ask: Ask) -> None:
+    line.raw(head_of(200, len(ask.body)) + ask.body[: len(ask.body) // 2], ends=True)
+
+
+def _drip_body(line: fhir_faults.Line, ask: Ask) -> None:
+    line.raw(head_of(200, len(ask.body)))
+    line.drip(ask.body)
+
+
+def _html(line: fhir_faults.Line, ask: Ask) -> None:
+    line.send(200, fhir_faults.HTML, "text/html; charset=utf-8")
+
+
+ROUND: tuple[Fault, ...] = (
+    fhir_faults.hang,
+    _error_500,
+    _drip_body,
+    _cut_in_half,
+    fhir_faults.too_many,
+    _html,
+)
+"""What hosts called `bad…` do, request by request."""
 
 
 class Stub:
-    """The canned answers and what all connections share."""
+    """What all ports and connections of one process share."""
 
-    def __init__(self, port: int, delay_s: float, hang_prefix: str | None) -> None:
+    def __init__(self, delay_s: float, hang_prefix: str | None) -> None:
         self.delay_s = delay_s
         self.hang_prefix = hang_prefix.strip("/") if hang_prefix else None
         self.seen: Counter[str] = Counter()
-        base = f"http://127.0.0.1:{port}/{HOST_MARK.decode()}/r4"
-        self._templates = {name: json.dumps(value).encode() for name, value in _chart(base).items()}
+        self.ports: dict[int, Port] = {}
 
-    def body(self, host: str, resource_type: str, patient: str) -> bytes | None:
-        """A canned answer with host and patient filled in; nothing for types that are not read."""
-        template = self._templates.get(resource_type)
-        if template is None:
-            return None
-        return template.replace(HOST_MARK, host.encode()).replace(PATIENT_MARK, patient.encode())
+    def control(self, query: str) -> bytes:
+        """Changes faults as a query says; the answer is what holds now."""
+        asked = {name: values[-1] for name, values in parse_qs(query).items()}
+        if asked.get("faults") == "off":
+            for port in self.ports.values():
+                port.set_fault(None)
+        elif "port" in asked:
+            fault = asked.get("fault", "off")
+            self.ports[int(asked["port"])].set_fault(None if fault == "off" else fault)
+        if "delay_ms" in asked:
+            self.delay_s = float(asked["delay_ms"]) / 1000
+        return json.dumps({number: port.fault for number, port in self.ports.items()}).encode()
+
+
+class Port:
+    """One listener: a host whose fault can be changed."""
+
+    def __init__(self, stub: Stub, number: int) -> None:
+        self._stub = stub
+        self._loop = asyncio.get_running_loop()
+        self._listener = socket.create_server(("127.0.0.1", number), backlog=1024)
+        self._listener.setblocking(False)
+        self._fillers: list[socket.socket] = []
+        self._opening: set[asyncio.Task[object]] = set()
+        self.fault: str | None = None
+        self.number = int(self._listener.getsockname()[1])
+        self._loop.add_reader(self._listener, self._accept)
+
+    def set_fault(self, name: str | None) -> None:
+        """From now on one of FAULTS, None to be healthy; raises KeyError."""
+        if name is not None and name not in FAULTS:
+            raise KeyError(name)
+        if name == _BLACKHOLE and self.fault != _BLACKHOLE:
+            self._drop_syns()
+        elif name != _BLACKHOLE and self.fault == _BLACKHOLE:
+            self._take_syns()
+        self.fault = name
+
+    def _accept(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            while True:
+                connection, _ = self._listener.accept()
+                opening = self._loop.create_task(self._open(connection))
+                self._opening.add(opening)
+                opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: socket.socket) -> object:
+        return await self._loop.connect_accepted_socket(
+            lambda: Connection(self._stub, self), connection
+        )
+
+    def _drop_syns(self) -> None:
+        """Fills the queue of a listener that accepts no more: then the kernel drops every SYN."""
+        self._loop.remove_reader(self._listener)
+        self._listener.listen(0)
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", self.number))
+            self._fillers.append(filler)
+
+    def _take_syns(self) -> None:
+        for filler in self._fillers:
+            filler.close()
+        self._fillers.clear()
+        self._listener.listen(1024)
+        self._loop.add_reader(self._listener, self._accept)
 
 
 class Connection(asyncio.Protocol):
     """One kept-alive connection; requests are answered in their order."""
 
-    def __init__(self, stub: Stub) -> None:
+    def __init__(self, stub: Stub, port: Port) -> None:
         self._stub = stub
+        self._port = port
         self._buffer = b""
         self._busy = False
 
@@ -79,88 +175,93 @@ class Connection(asyncio.Protocol):
         path, _, query = target.partition("?")
         host, _, rest = path.lstrip("/").partition("/")
         if host == "stats":
-            self._send(200, json.dumps(self._stub.seen).encode(), "application/json")
+            self.send(200, json.dumps(self._stub.seen).encode(), "application/json")
+            return
+        if host == "control":
+            self.send(200, self._stub.control(query), "application/json")
             return
         number = self._stub.seen[host]
         self._stub.seen[host] += 1
         resource_type, _, identifier = rest.removeprefix("r4/").partition("/")
         if method == "POST" and identifier == "_search":
             query, identifier = f"{query}&{form}", ""
-        patient = identifier or _patient(query)
-        body = self._stub.body(host, resource_type, patient) if patient else None
+        patient = identifier if identifier else _patient(query)
+        base = f"http://127.0.0.1:{self._port.number}/{host}/r4"
+        body = _body(resource_type, patient, base) if patient else None
         if host == self._stub.hang_prefix:
             return
-        fault = FAULTS[number % len(FAULTS)] if host.startswith("bad") else None
-        asyncio.get_running_loop().call_later(self._stub.delay_s, self._finish, fault, body)
+        fault: Fault | None = None
+        serial = chart_of(patient)[1]
+        ask = Ask(resource_type, patient, serial, number, query, base, body or b"")
+        if host.startswith("bad"):
+            fault = ROUND[number % len(ROUND)]
+        elif self._port.fault is not None and ask.is_touched:
+            fault = FAULTS[self._port.fault]
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._stub.delay_s, self._finish, fault, ask)
 
-    def _finish(self, fault: Fault | None, body: bytes | None) -> None:
+    def _finish(self, fault: Fault | None, ask: Ask) -> None:
         if self._transport.is_closing():
             return
-        if body is None:
-            self._send(404, _outcome("not-found"), FHIR)
+        if not ask.body:
+            self.send(404, outcome("not-found"), FHIR)
         elif fault is None:
-            self._send(200, body, FHIR)
+            self.send(200, ask.body, FHIR)
         else:
-            fault(self, body)
+            fault(self, ask)
 
-    def _send(self, status: int, body: bytes, content_type: str, more: str = "") -> None:
-        self._transport.write(_head(status, len(body), content_type, more) + body)
+    def send(self, status: int, body: bytes, content_type: str, more: str = "") -> None:
+        """A whole answer; the next request may follow."""
+        self._transport.write(head_of(status, len(body), content_type, more) + body)
         self._busy = False
         if self._buffer:
             self._serve()
 
-    # The faults: each gets the right body and does something else with it.
+    def raw(self, data: bytes, *, ends: bool = False) -> None:
+        """Bytes as they are, and after them nothing, or the end of the connection."""
+        self._transport.write(data)
+        if ends:
+            self._transport.close()
 
-    def hang(self, body: bytes) -> None:
-        """Nothing, ever."""
-
-    def server_error(self, body: bytes) -> None:
-        """500."""
-        self._send(500, _outcome("exception"), FHIR)
-
-    def drip(self, body: bytes) -> None:
+    def drip(self, data: bytes) -> None:
         """One byte each 20 ms."""
-        self._transport.write(_head(200, len(body), FHIR))
-        self._drip(body, 0)
+        self._drip(data, 0)
 
-    def _drip(self, body: bytes, position: int) -> None:
-        if position == len(body) or self._transport.is_closing():
+    def _drip(self, data: bytes, position: int) -> None:
+        if position == len(data) or self._transport.is_closing():
             self._busy = False
             return
-        self._transport.write(body[position : position + 1])
+        self._transport.write(data[position : position + 1])
         loop = asyncio.get_running_loop()
-        loop.call_later(DRIP_S, self._drip, body, position + 1)
-
-    def cut(self, body: bytes) -> None:
-        """Half of what Content-Length says."""
-        self._transport.write(_head(200, len(body), FHIR) + body[: len(body) // 2])
-        self._transport.close()
-
-    def too_many(self, body: bytes) -> None:
-        """429, to come back in an hour."""
-        self._send(429, _outcome("throttled"), FHIR, "Retry-After: 3600\r\n")
-
-    def html(self, body: bytes) -> None:
-        """200 and a page."""
-        self._send(200, HTML, "text/html; charset=utf-8")
+        loop.call_later(DRIP_S, self._drip, data, position + 1)
 
 
-Fault = Callable[[Connection, bytes], None]
-FAULTS: tuple[Fault, ...] = (
-    Connection.hang,
-    Connection.server_error,
-    Connection.drip,
-    Connection.cut,
-    Connection.too_many,
-    Connection.html,
-)
+def _body(resource_type: str, patient: str, base: str) -> bytes | None:
+    """The right answer about a patient; nothing for types that are not read."""
+    if resource_type == "Medication":  # asked for by an id of its own, the same for everybody
+        return _medications().get(patient)
+    chart, _ = chart_of(patient)
+    template = _templates(chart.name).get(resource_type)
+    if template is None:
+        return None
+    return template.replace(BASE_MARK, base).replace(PATIENT_MARK, patient).encode()
 
 
-def _head(status: int, length: int, content_type: str, more: str = "") -> bytes:
-    return (
-        f"HTTP/1.1 {status} x\r\nContent-Type: {content_type}\r\n"
-        f"Content-Length: {length}\r\n{more}\r\n"
-    ).encode("latin-1")
+@cache
+def _templates(name: str) -> dict[str, str]:
+    """The answer for each resource type, with marks for host and patient."""
+    chart = next(chart for chart in (DEFAULT, *CHARTS) if chart.name == name)
+    found = resources(chart, PATIENT_MARK)
+    bundles = {kind: json.dumps(searchset(BASE_MARK, items)) for kind, items in found.items()}
+    return bundles | {"Patient": json.dumps(found["Patient"][0])}
+
+
+@cache
+def _medications() -> dict[str, bytes]:
+    charts = (resources(chart, PATIENT_MARK) for chart in CHARTS)
+    return {
+        item["id"]: json.dumps(item).encode() for chart in charts for item in chart["Medication"]
+    }
 
 
 def _content_length(head: bytes) -> int:
@@ -176,90 +277,16 @@ def _patient(query: str) -> str:
     return ""
 
 
-def _outcome(code: str) -> bytes:
-    issue = {"severity": "error", "code": code}
-    return json.dumps({"resourceType": "OperationOutcome", "issue": [issue]}).encode()
-
-
-def _chart(base: str) -> dict[str, Any]:
-    """The answer for each resource type, with marks for host and patient."""
-    patient = PATIENT_MARK.decode()
-    subject = {"subject": {"reference": f"Patient/{patient}"}}
-
-    def coded(system: str, code: str) -> dict[str, Any]:
-        return {"coding": [{"system": system, "code": code}]}
-
-    def t_score(code: str, value: float) -> dict[str, Any]:
-        return subject | {
-            "resourceType": "Observation",
-            "id": f"t-score-{code}",
-            "status": "final",
-            "category": [
-                coded("http://terminology.hl7.org/CodeSystem/observation-category", "imaging")
-            ],
-            "code": coded(LOINC, code),
-            "effectiveDateTime": "2024-11-10",
-            "valueQuantity": {"value": value, "unit": "{T-score}", "code": "{T-score}"},
-        }
-
-    condition = subject | {
-        "resourceType": "Condition",
-        "id": "osteoporosis",
-        "clinicalStatus": coded(_CLINICAL, "active"),
-        "code": coded("http://hl7.org/fhir/sid/icd-10-cm", "M81.0"),
-        "onsetDateTime": "2024-11-12",
-    }
-    alendronate = subject | {
-        "resourceType": "MedicationRequest",
-        "id": "alendronate",
-        "status": "active",
-        "intent": "order",
-        "medicationCodeableConcept": coded("http://www.nlm.nih.gov/research/umls/rxnorm", "904431"),
-        "authoredOn": "2024-11-20",
-    }
-    return {
-        "Patient": {
-            "resourceType": "Patient",
-            "id": patient,
-            "active": True,
-            "gender": "female",
-            "birthDate": "1956-05-20",
-        },
-        "Observation": _searchset(base, [t_score("38267-1", -2.7), t_score("38264-8", -2.1)]),
-        "Condition": _searchset(base, [condition]),
-        "MedicationStatement": _searchset(base, []),
-        "MedicationRequest": _searchset(base, [alendronate]),
-        "DiagnosticReport": _searchset(base, []),
-        "Procedure": _searchset(base, []),
-    }
-
-
-def _searchset(base: str, resources: list[dict[str, Any]]) -> dict[str, Any]:
-    entries = [
-        {
-            "fullUrl": f"{base}/{item['resourceType']}/{item['id']}",
-            "resource": item,
-            "search": {"mode": "match"},
-        }
-        for item in resources
-    ]
-    bundle = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
-    return bundle | ({"entry": entries} if entries else {})
-
-
-async def serve(port: int, delay_ms: float, hang_prefix: str | None) -> None:
-    """Serves until it is ended; port 0 takes a free one. The address goes to standard output."""
-    loop = asyncio.get_running_loop()
-    stubs: list[Stub] = []
-    server = await loop.create_server(
-        lambda: Connection(stubs[0]), "127.0.0.1", port, backlog=1024, start_serving=False
-    )
-    bound = int(server.sockets[0].getsockname()[1])
-    stubs.append(Stub(bound, delay_ms / 1000, hang_prefix))
-    async with server:
-        await server.start_serving()
-        print(f"http://127.0.0.1:{bound}", flush=True)
-        await server.serve_forever()
+async def serve(port: int, delay_ms: float, hang_prefix: str | None, more_ports: int) -> None:
+    """Serves until it is ended; port 0 takes a free one. The addresses go to standard output."""
+    stub = Stub(delay_ms / 1000, hang_prefix)
+    first = Port(stub, port)
+    for _ in range(more_ports):
+        another = Port(stub, 0)
+        stub.ports[another.number] = another
+    for number in (first.number, *stub.ports):
+        print(f"http://127.0.0.1:{number}", flush=True)
+    await asyncio.Event().wait()
 
 
 def main() -> None:
@@ -268,8 +295,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay-ms", type=float, default=100.0)
     parser.add_argument("--hang-prefix", help="a first path segment below which nothing answers")
+    parser.add_argument("--more-ports", type=int, default=0, help="ports with a fault of their own")
     given = parser.parse_args()
-    asyncio.run(serve(given.port, given.delay_ms, given.hang_prefix))
+    asyncio.run(serve(given.port, given.delay_ms, given.hang_prefix, given.more_ports))
 
 
 if __name__ == "__main__":

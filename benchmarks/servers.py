@@ -52,25 +52,33 @@ class Server:
         self.process.wait(20)
 
 
-def start(name: str, body: bytes, environment: dict[str, str]) -> Server:
-    """Starts `ours` or `bare` and waits for the first answer to a hook call."""
+def start(
+    name: str,
+    body: bytes,
+    environment: dict[str, str],
+    *,
+    threads: int = THREADS,
+    log: Path | None = None,
+) -> Server:
+    """Starts `ours` or `bare` and waits for the first answer to a hook call.
+
+    What it writes goes to a file, or nowhere.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     if name == "ours":
         command = [str(Path(sys.executable).with_name("cds-service")), "serve", "--port", str(port)]
-        command += ["--workers", str(WORKERS), "--threads", str(THREADS)]
+        command += ["--workers", str(WORKERS), "--threads", str(threads)]
     else:
         command = [sys.executable, "-m", "gunicorn", "benchmarks.bare:app", "-k", "gthread"]
-        command += ["-w", str(WORKERS), "--threads", str(THREADS), "--preload"]
+        command += ["-w", str(WORKERS), "--threads", str(threads), "--preload"]
         command += ["-b", f"127.0.0.1:{port}", "--log-level", "error", "--no-control-socket"]
     began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        env=os.environ | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with (log or Path(os.devnull)).open("wb") as written:
+        process = subprocess.Popen(
+            command, env=os.environ | environment, stdout=written, stderr=written
+        )
     _first_answer(process, port, body)
     return Server(process, port, time.perf_counter() - began)
 

@@ -47,8 +47,5 @@ def post_fork(server: object, worker: object) -> None:
     """Settle a worker for short bursts of computing.
 
     Garbage is collected less often: a request makes thousands of objects, and hardly any cycle.
-    A thread keeps the interpreter for longer than one answer takes: taking turns in the middle of
-    one only empties the processor's caches.
     """
     gc.set_threshold(50_000, 20, 50)
-    sys.setswitchinterval(0.05)

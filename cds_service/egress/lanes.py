@@ -64,10 +64,14 @@ class Lanes:
 
     A lane opens its circuit when at least half of at least ten calls within ten seconds failed.
     After a pause one call at a time tries the server; three successes in a row close it again.
+    `max_calls` is the most that one server gets, `slots` what all of them get together.
     """
 
-    def __init__(self, *, max_calls: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, max_calls: int, slots: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._max_calls = max_calls
+        self._free = slots
         self._clock = clock
         self._lanes: dict[str, _Lane] = {}
         self._lock = threading.Lock()
@@ -83,9 +87,14 @@ class Lanes:
                 lane.probing or self._clock() < lane.paused_until
             ):
                 raise Busy(_OPEN)
-            if lane.busy >= self._max_calls:
+            # Several servers may hang at once. One that did not do its part, or has not yet, gets
+            # half of what is free: then something is left, however many they are.
+            is_well = bool(lane.results) and lane.results[-1][1]
+            share = self._max_calls if is_well else self._free // 2
+            if lane.busy >= min(self._max_calls, share):
                 raise Busy(_FULL)
             lane.busy += 1
+            self._free -= 1
             lane.probing = is_probe
         return Permit(self, key, is_probe, lane.openings)
 
@@ -93,6 +102,7 @@ class Lanes:
         with self._lock:
             lane = self._lanes[key]
             lane.busy -= 1
+            self._free += 1
             now = self._clock()
             if is_probe:
                 lane.probing = False

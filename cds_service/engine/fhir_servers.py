@@ -34,7 +34,7 @@ class FhirServers:
             max_bytes=MAX_RESPONSE_BYTES, ca_file=str(ca_file) if ca_file else None
         )
         # A server that hangs holds up no more than this share of the threads.
-        self._lanes = Lanes(max_calls=max(2, threads // 4))
+        self._lanes = Lanes(max_calls=max(2, threads // 4), slots=max(2, threads - threads // 8))
         clients = registry.clients.values()
         self._policies = {item.name: _policy(item, is_development) for item in clients}
         self._dialects = {item.name: _dialect(item) for item in clients}

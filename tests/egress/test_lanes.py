@@ -35,7 +35,7 @@ def clock() -> Clock:
 @pytest.fixture
 def lanes(clock: Clock) -> Lanes:
     """Lanes with room for everything."""
-    return Lanes(max_calls=100, clock=clock)
+    return Lanes(max_calls=100, slots=1000, clock=clock)
 
 
 def _call(lanes: Lanes, ok: bool, key: str = "a") -> None:
@@ -156,7 +156,7 @@ def test_the_last_report_counts(lanes: Lanes) -> None:
 
 def test_no_server_holds_up_more_than_its_share() -> None:
     """The next call is refused at once; another server has its own share."""
-    lanes = Lanes(max_calls=2)
+    lanes = Lanes(max_calls=2, slots=1000)
     first, second = lanes.enter("a"), lanes.enter("a")
     with pytest.raises(Busy, match=FULL):
         lanes.enter("a")
@@ -192,7 +192,7 @@ def test_lanes_in_use_are_not_forgotten(lanes: Lanes) -> None:
 
 def test_many_threads_never_exceed_the_share() -> None:
     """Counted inside; and afterwards every place is free again."""
-    lanes, lock = Lanes(max_calls=5), threading.Lock()
+    lanes, lock = Lanes(max_calls=5, slots=1000), threading.Lock()
     inside, most, busy = 0, 0, 0
 
     def work(number: int) -> None:
@@ -247,3 +247,34 @@ def _end(permits: list[Permit], *, ok: bool) -> None:
     for permit in permits:
         with permit:
             permit.report(ok)
+
+
+def test_several_servers_that_hang_leave_room_for_one_that_answers() -> None:
+    """A server that has not done its part gets half of what is free, however many there are."""
+    lanes = Lanes(max_calls=8, slots=28)
+    with lanes.enter("healthy"):
+        pass
+    held = []
+    for number in range(20):
+        for _ in range(8):
+            try:
+                held.append(lanes.enter(f"hung-{number}"))
+            except Busy:
+                break
+    assert len(held) < 28
+    with lanes.enter("healthy"):
+        pass
+    for permit in held:
+        permit.__exit__(None, None, None)
+
+
+def test_a_server_that_does_its_part_gets_its_whole_share() -> None:
+    """After one good answer the share of a server is the whole one."""
+    lanes = Lanes(max_calls=8, slots=8)
+    with lanes.enter("a"):
+        pass
+    held = [lanes.enter("a") for _ in range(8)]
+    with pytest.raises(Busy, match="too many calls"):
+        lanes.enter("a")
+    for permit in held:
+        permit.__exit__(None, None, None)

@@ -160,6 +160,7 @@ def test_resolve(reference: str | None, contained: object, expected: dict[str, s
             {"lastUpdated": "2024-01-01T00:00:00Z"},
             {"lastUpdated": "2024-01-01T00:00:00.500Z"},
         ),
+        ({"versionId": "9" * 19}, {"versionId": "1" + "0" * 19}),
         ({"lastUpdated": "2024"}, {"lastUpdated": "2023-12-31T23:00:00Z"}),
         ({"lastUpdated": None, "versionId": None}, {"versionId": "1"}),
         ("odd", {"versionId": "1"}),

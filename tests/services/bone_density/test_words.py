@@ -55,9 +55,7 @@ CAUDA_EQUINA = condition("c", "G83.4", "2026-11-20")
 LSC = {"lsc": [{"device": "Device/A", "site": "lumbar-spine", "value_g_per_cm2": 0.03}]}
 FALL = (bmd("b1", 0.8, "2022-01-10"), bmd("b2", 0.7, "2024-06-10"))
 RISE = (bmd("b1", 0.8, "2022-01-10"), bmd("b2", 0.9, "2024-06-10"))
-FOREARM_RESULT = observation(
-    "f", "38265-5", -1.0, "2025-12-01", device={"reference": "Device/F"}
-)
+FOREARM_RESULT = observation("f", "38265-5", -1.0, "2025-12-01", device={"reference": "Device/F"})
 HEEL = observation("h", "38266-3", -2.9, "2024-11-10")
 US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 
@@ -411,3 +409,23 @@ def test_prefetch_asks_by_code() -> None:
 def test_setting_that_is_mistyped(name: str, is_known: bool) -> None:
     """A setting that does not exist is refused."""
     assert Draft202012Validator(SCHEMA).is_valid({name: True}) is is_known
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        ("local_codes", {"system": "urn:x", "code": "a", "means": "qus"}),
+        (
+            "orderables",
+            {"study": "dxa-spine-hip", "system": "urn:x", "code": "a", "display": "DXA"},
+        ),
+        ("lsc", {"device": "Device/A", "site": "lumbar-spine", "value_g_per_cm2": 0.03}),
+    ],
+)
+def test_entry_that_is_mistyped(name: str, entry: dict[str, Any]) -> None:
+    """An entry with a name too many, or one too few, is refused."""
+    schema = Draft202012Validator(SCHEMA)
+    assert schema.is_valid({name: [entry]})
+    assert not schema.is_valid({name: [{**entry, "note": "x"}]})
+    for left_out in entry:
+        assert not schema.is_valid({name: [without(entry, left_out)]})

@@ -3,8 +3,10 @@ FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 COPY requirements-postgres.lock requirements-build.lock ./
-RUN pip wheel --require-hashes --no-deps --wheel-dir /wheels -r requirements-postgres.lock \
- && pip install --require-hashes -r requirements-build.lock
+# Wheels only: building from source would run code of the package.
+RUN pip wheel --require-hashes --only-binary :all: --no-deps --wheel-dir /wheels \
+      -r requirements-postgres.lock \
+ && pip install --require-hashes --only-binary :all: -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY cds_service cds_service
 COPY hooks hooks

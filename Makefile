@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES = cds_service hooks tests
 
-.PHONY: help run test check proof mutation soak bench lock clean
+.PHONY: help run test check proof mutation soak bench lock sbom audit clean
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (PORT=... changes it)"
@@ -19,6 +19,8 @@ help:
 	@echo "make soak   ten minutes of load with faults on half of the FHIR servers"
 	@echo "make bench  compare with a bare Flask application"
 	@echo "make lock   renew the lock files"
+	@echo "make sbom   list what runs, with versions, hashes and licences (dist/sbom.cdx.json)"
+	@echo "make audit  known holes in what runs; fails too when they could not be looked up"
 	@echo "make clean  remove what the other targets made"
 
 # One stamp per step: a second run has nothing to do.
@@ -74,6 +76,12 @@ lock: $(VENV)/.dev
 	$(LOCK) pyproject.toml --extra postgres -c requirements.lock -o requirements-postgres.lock
 	$(LOCK) --group build -c requirements.lock -o requirements-build.lock
 	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+sbom: $(VENV)/.dev
+	$(BIN)/python tools/sbom.py --output dist/sbom.cdx.json
+
+audit: $(VENV)/.dev
+	$(BIN)/python tools/audit.py
 
 clean:
 	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -16,7 +16,8 @@ _log = logging.getLogger("cds_service.switches")
 class Switches:
     """The kill switches as one process knows them, looked at anew every few seconds.
 
-    Looking happens in the background. While the store does not answer, what was known stays.
+    Looking happens in the background, but for the first time: a new worker must not give cards
+    that are switched off. While the store does not answer, what was known stays.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Switches:
         self._off: frozenset[Scope] = frozenset()
         self._next_look = 0.0
         self._looking = threading.Lock()
+        self._has_looked = False
         self.trouble: str | None = None
         """Why the store does not answer; None while it does."""
 
@@ -41,6 +43,8 @@ class Switches:
             if self.trouble is None:
                 _log.warning("the switches cannot be read: %s; the last state stays", error)
             self.trouble = str(error)
+        finally:
+            self._has_looked = True
 
     def is_off(self, client: str, service: str) -> bool:
         """Whether a service gives this client no cards."""
@@ -66,9 +70,17 @@ class Switches:
         )
 
     def _known(self) -> frozenset[Scope]:
+        if not self._has_looked:
+            with self._looking:  # who comes at the same time waits for it
+                if not self._has_looked:
+                    self._next_look = self._clock() + LOOK_EVERY_S
+                    self.look()
         if self._clock() >= self._next_look and self._looking.acquire(blocking=False):
             self._next_look = self._clock() + LOOK_EVERY_S
-            threading.Thread(target=self._look_and_release, daemon=True).start()
+            try:
+                threading.Thread(target=self._look_and_release, daemon=True).start()
+            except RuntimeError:  # no thread to be had: a later call tries again
+                self._looking.release()
         return self._off
 
     def _look_and_release(self) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
-from sbom import ROOT, Pin, read_lock
+from sbom import ROOT, Pin, normal, read_lock
 
 HOLES = 1
 NOT_MEASURED = 3
@@ -56,7 +56,7 @@ def read_report(text: str, pins: Sequence[Pin]) -> tuple[list[str], list[str]]:
     try:
         rows = json.loads(text)["dependencies"]
         looked_up = {
-            (row["name"].lower().replace("_", "-"), row["version"]): row["vulns"]
+            (normal(row["name"]), row["version"]): row["vulns"]
             for row in rows
             if "skip_reason" not in row
         }

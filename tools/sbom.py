@@ -53,12 +53,17 @@ class Pin:
         return f"pkg:pypi/{self.name}@{self.version}"
 
 
+def normal(name: str) -> str:
+    """A package's name as lock files write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def read_lock(text: str) -> tuple[Pin, ...]:
     """Every pin of a lock file; raises ValueError for a line that is none."""
     rest = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE)
     found = tuple(
         Pin(
-            re.sub(r"[-_.]+", "-", match["name"]).lower(),
+            normal(match["name"]),
             match["version"],
             match["marker"],
             tuple(re.findall(r"sha256:([0-9a-f]{64})", match["hashes"])),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import time
 from datetime import UTC, datetime
 
@@ -100,7 +101,7 @@ def switch(
         lambda: log.set(
             Scope(kind, client, service, rule),
             State(state),
-            who=who or getpass.getuser(),
+            who=who or _user(),
             why=why,
             now=datetime.now(UTC),
         )
@@ -115,6 +116,14 @@ def switches() -> None:
         parts = (one.scope.client or EVERYTHING, one.scope.service, one.scope.rule)
         place = " ".join(part for part in parts if part)
         click.echo(f"{place}: {one.state}, {one.at:%Y-%m-%d %H:%M} UTC, {one.who}: {one.why}")
+
+
+def _user() -> str:
+    """The user of this machine; in a container it often has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _database() -> Database:

@@ -19,6 +19,7 @@ from cds_service.cli.clients import clients
 from cds_service.cli.common import client_of, or_stop, pretty, stop
 from cds_service.cli.database import database
 from cds_service.cli.replaying import replay
+from cds_service.cli.sheet import sheet, sheet_markdown
 from cds_service.config import Settings, is_loopback, iso_date
 from cds_service.engine import answer, load_services
 from cds_service.engine.deployment import Deployment
@@ -64,6 +65,8 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int 
     sys.stdout.flush()
     configuration = str(resources.files("cds_service").joinpath("gunicorn.conf.py"))
     command = [sys.executable, "-m", "gunicorn", "--config", configuration]
+    # Many threads with an arena each would keep what a large answer needed once.
+    environment.setdefault("MALLOC_ARENA_MAX", "2")
     os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter
 
 
@@ -135,9 +138,27 @@ def check(clients_file: str | None, name: str | None, folder: Path | None) -> No
 @click.option(
     "--knowledge", is_flag=True, help="Print rules, ratings, thresholds and sources instead."
 )
-def list_services(as_json: bool, knowledge: bool) -> None:
-    """List the installed decision services with their hooks and prefetch templates."""
+@click.option("--sheet", "as_sheet", is_flag=True, help="Print what hospital IT has to enter.")
+@click.option("--client", "name", metavar="NAME", help="The one client of the --sheet. [all]")
+def list_services(as_json: bool, knowledge: bool, as_sheet: bool, name: str | None) -> None:
+    """List the installed decision services with their hooks and prefetch templates.
+
+    With --sheet a page for those who connect an EHR: addresses, prefetch queries, scopes, codes,
+    tokens, firewall and a test.
+    """
     services = _services()
+    if knowledge and as_sheet:
+        raise click.UsageError("--knowledge and --sheet: take one of them")
+    if name and not as_sheet:
+        raise click.UsageError("--client: goes with --sheet")
+    if as_sheet:
+        settings = _settings(os.environ)
+        registry = _registry(settings, services)
+        if name:
+            client_of(registry, name, "--client")
+        found = sheet(services.values(), registry, name, settings)
+        click.echo(pretty(found) if as_json else sheet_markdown(found))
+        return
     if knowledge:
         known = {service.id: service.about() for service in services.values()}
         pages = [service.about_markdown() for service in services.values()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cds_service.cli.common import environment_settings, or_stop
+from cds_service.cli.common import environment_settings, or_stop, stop
 from cds_service.store import Database, current_revision, head_revision
 
 
@@ -22,7 +22,10 @@ def migrate() -> None:
 
     for one in _databases():
         if not one.is_shared:
-            Path(one.where).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                Path(one.where).parent.mkdir(parents=True, exist_ok=True)
+            except OSError:
+                stop(f"CDS_DATABASE_URL: the folder of {one.where} cannot be made")
         revision = or_stop(lambda one=one: bring_up_to_date(one))  # type: ignore[misc]
         click.echo(f"{one.where}: at revision {revision}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from cds_service.cli.common import stop
 from cds_service.config import Settings
 from cds_service.engine import answer
 from cds_service.profiles.contract import violations
@@ -27,6 +28,8 @@ def replay(
     """
     is_good = True
     paths = sorted(folder.glob("*.json"))
+    if not paths:
+        stop(f"--requests: there is no *.json in {folder}")
     for path in paths:
         status, broken = _answered(path, client, services, settings)
         is_good = is_good and not broken

@@ -46,10 +46,10 @@ def callers(
         if not trust.audiences:
             problems.append(f"{place}.audiences: is missing; add it, or set CDS_PUBLIC_URL")
         if not is_development:
-            problems.extend(f"{place}: {text}" for text in _unsafe(trust))
+            problems.extend(f"{place}.{text}" for text in _unsafe(trust))
         try:
             keys = _keys(client, trust, egress, key_store, is_development)
-        except (KeysUnusable, Refused) as error:
+        except KeysUnusable as error:
             name = "jwks_file" if trust.jwks_file else "jwks_url"
             problems.append(f"{place}.{name}: {error}")
             continue
@@ -73,7 +73,7 @@ def probe_keys(client: Client, is_development: bool, ca_file: Path | None) -> Ke
             return _from_file(Path(trust.jwks_file), is_development)
         egress = Egress(max_bytes=MAX_BYTES, ca_file=str(ca_file) if ca_file else None)
         return _fetch(client, trust, egress, is_development)().keys
-    except (KeysUnusable, Refused) as error:
+    except KeysUnusable as error:
         raise RegistryError((f"{place}: {error}",)) from None
 
 
@@ -82,12 +82,10 @@ def _unsafe(trust: Trust) -> list[str]:
     found = []
     if trust.jti != "enforce":
         found.append('jti: must be "enforce" in production')
-    if trust.jwks_url is not None and not trust.jwks_url.startswith("https://"):
-        found.append("jwks_url: must be https in production")
     found += [
         f"audiences: {audience} is no https address of this service; production refuses it"
         for audience in trust.audiences
-        if not audience.startswith("https://")
+        if not audience.startswith("https://") or Base.parse(audience) is None
     ]
     return found
 
@@ -105,14 +103,21 @@ def _fetch(client: Client, trust: Trust, egress: Egress, is_development: bool) -
     url = trust.jwks_url or ""
     base = Base.parse(url)
     if base is None:
-        raise KeysUnusable("is not a plain address")
+        raise KeysUnusable("is not a plain address; write it like https://ehr.example.org/keys")
     policy = Policy(
         bases=(base,),
         private_networks=tuple(map(ip_network, client.fhir_private_networks)),
         https_only=not is_development,
         loopback_only=is_development,
     )
-    policy.base_for(url)
+    try:
+        policy.base_for(url)
+    except Refused:  # its words are about FHIR servers
+        raise KeysUnusable(
+            "is not on this machine; development fetches keys from here only, use jwks_file"
+            if is_development
+            else "must be https in production"
+        ) from None
     return fetch_from(url, egress, policy, published=is_development)
 
 

@@ -25,6 +25,8 @@ KEPT_S = 24 * 3600.0
 """How long the last good keys serve while none can be fetched."""
 PAUSE_S = 9.0
 """At least so long between two fetches of one issuer's keys for names that are not known."""
+MAX_WAITING = 4
+"""How many calls with an unknown name wait for a fetch while there are keys."""
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=([0-9]{1,9})(?:$|[,\s])", re.IGNORECASE)
 _log = logging.getLogger("cds_service.keys")
@@ -76,8 +78,8 @@ class FetchedKeys:
     """Keys from an address, refreshed in the background.
 
     A fetch that fails keeps what was there, for a day; a fetch that succeeds replaces it, so that
-    a key that is gone is no longer accepted. A name that is not known makes all workers together
-    fetch at most once in some seconds, and what one has found serves all.
+    a key that is gone is no longer accepted. All workers together fetch at most once in some
+    seconds, whatever they are asked for, and what one has found serves all.
     """
 
     def __init__(
@@ -94,29 +96,35 @@ class FetchedKeys:
         self._shared = shared
         self._published = published
         self._clock = clock
-        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._refreshing = threading.Lock()
+        self._waiting = threading.Semaphore(MAX_WAITING)
         self._keys: KeySet | None = None
         self._fetched_at = 0.0
         self._fresh_until = 0.0
         self._next_try = 0.0
-        self._refreshing = False
         self._trouble: str | None = "not fetched yet"
 
     def find(self, kid: str) -> Key | None:
-        """The key of one name; looks anew, within seconds, when the name is not known."""
+        """The key of one name; looks anew, within seconds, when the name is not known.
+
+        While there are keys, only a few wait for that: names that nobody knows must not hold up
+        the calls of others.
+        """
         now = self._clock()
-        if self._keys is not None and now >= self._fresh_until:
+        if self._keys is not None and _is_due(self._fresh_until, now, STALEST_S * 1.1):
             self._refresh_in_background()
         found = self._known(kid, now)
-        if found is not None or now < self._next_try:
+        if found is not None or not _is_due(self._next_try, now, PAUSE_S):
             return found
-        with self._lock:  # one looks, the others wait for what it finds
-            now = self._clock()
-            found = self._known(kid, now)
-            if found is None and now >= self._next_try:
-                self._look_anew(now)
-                found = self._known(kid, now)
-            return found
+        if self._keys is None:
+            return self._look_and_find(kid)
+        if not self._waiting.acquire(blocking=False):
+            return None
+        try:
+            return self._look_and_find(kid)
+        finally:
+            self._waiting.release()
 
     @property
     def trouble(self) -> str | None:
@@ -125,7 +133,7 @@ class FetchedKeys:
 
     def refresh(self) -> None:
         """Fetches now; a failure leaves everything as it was, and is told."""
-        with self._lock:
+        with self._looking:
             self._fetch_now(self._clock())
 
     def _known(self, kid: str, now: float) -> Key | None:
@@ -134,20 +142,66 @@ class FetchedKeys:
             return None
         return keys.keys.get(kid)
 
-    def _look_anew(self, now: float) -> None:
-        """What others have found since, else a fetch, when it is this worker's turn."""
-        kept = self._shared.kept(self._name, self._fetched_at)
-        if kept is not None:
-            keys = read_keys(strict_json.loads(kept[0]), published=self._published)
-            self._take(keys, kept[1], kept[1] + FRESH_S)
-            if now - kept[1] < PAUSE_S:
-                self._next_try = kept[1] + PAUSE_S
-                return
-        if self._shared.may_fetch(self._name, now, PAUSE_S):
-            self._next_try = now + PAUSE_S
+    def _look_and_find(self, kid: str) -> Key | None:
+        """One looks, the others wait for what it finds."""
+        with self._looking:
+            now = self._clock()
+            found = self._known(kid, now)
+            if found is None and _is_due(self._next_try, now, PAUSE_S):
+                self._look_anew(now, kid)
+                found = self._known(kid, now)
+            return found
+
+    def _look_anew(self, now: float, kid: str | None = None) -> None:
+        """Looks once, and notes when to look again: only then, so that others wait meanwhile."""
+        next_try = now + PAUSE_S
+        try:
+            next_try = self._looked(now, kid)
+        finally:
+            self._next_try = next_try
+
+    def _looked(self, now: float, kid: str | None) -> float:
+        """What others have found since, else a fetch, when it is this worker's turn.
+
+        With a name, what others have found is enough where the name is among it; without one, as
+        long as it is fresh. Returns when to look again.
+        """
+        try:
+            kept = self._shared.kept(self._name, self._fetched_at)
+            if kept is not None and self._take_kept(*kept):
+                is_enough = now < self._fresh_until if kid is None else self._known(kid, now)
+                if is_enough or now - kept[1] < PAUSE_S:
+                    return kept[1] + PAUSE_S
+            is_our_turn = self._shared.may_fetch(self._name, now, PAUSE_S)
+            if not is_our_turn and self._keys is None:
+                self._wait_for_others()
+                return now + PAUSE_S
+        except StoreError as error:  # each worker for itself then, no more often
+            _log.warning("keys of %s: %s; looking without the store", self._name, error)
+            is_our_turn = True
+        if is_our_turn:
             self._fetch_now(now)
-        else:
-            self._next_try = now + 1.0
+            return now + PAUSE_S
+        self._fresh_until = max(self._fresh_until, now + 1.0)
+        return now + 1.0  # another one is fetching
+
+    def _wait_for_others(self) -> None:
+        """What another worker is fetching now, where there is nothing to be used meanwhile."""
+        end = time.monotonic() + FETCH_S
+        while time.monotonic() < end:
+            time.sleep(0.05)
+            kept = self._shared.kept(self._name, self._fetched_at)
+            if kept is not None and self._take_kept(*kept):
+                return
+
+    def _take_kept(self, document: bytes, fetched_at: float) -> bool:
+        """Takes what is kept, unless it is none by the rules of today: a mode may have changed."""
+        try:
+            keys = read_keys(strict_json.loads(document), published=self._published)
+        except (KeysUnusable, strict_json.NotStrictJson):
+            return False
+        self._take(keys, fetched_at, fetched_at + FRESH_S)
+        return True
 
     def _fetch_now(self, now: float) -> None:
         try:
@@ -168,17 +222,30 @@ class FetchedKeys:
         self._trouble = None
 
     def _refresh_in_background(self) -> None:
-        with self._lock:
-            if self._refreshing or self._clock() < self._fresh_until:
-                return
-            self._refreshing = True
-        threading.Thread(target=self._refresh_and_say, daemon=True).start()
-
-    def _refresh_and_say(self) -> None:
+        """Never waits: who comes while a refresh is under way uses what is there."""
+        if not self._refreshing.acquire(blocking=False):
+            return
         try:
-            self.refresh()
+            threading.Thread(target=self._refresh_and_release, daemon=True).start()
+        except RuntimeError:  # no thread to be had: a later call tries again
+            self._refreshing.release()
+
+    def _refresh_and_release(self) -> None:
+        now = self._clock()
+        try:
+            with self._looking:
+                if _is_due(self._fresh_until, now, STALEST_S * 1.1):
+                    self._look_anew(now)
+        except Exception as error:
+            self._fresh_until = now + FRESHEST_S
+            _log.error("keys of %s: refreshing failed: %s", self._name, type(error).__name__)
         finally:
-            self._refreshing = False
+            self._refreshing.release()
+
+
+def _is_due(at: float, now: float, at_most_s: float) -> bool:
+    """Whether a time has come; one that is too far ahead is from before the clock was set back."""
+    return now >= at or at > now + at_most_s
 
 
 def fetch_from(url: str, egress: Egress, policy: Policy, *, published: bool = False) -> Fetch:

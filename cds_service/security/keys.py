@@ -92,7 +92,7 @@ def _key(item: object) -> Key | str:
     kid, kind = item.get("kid"), item.get("kty")
     if not isinstance(kid, str) or not 0 < len(kid) <= 256:
         return "has no kid"
-    if kind not in _THUMBPRINT_MEMBERS:
+    if not isinstance(kind, str) or kind not in _THUMBPRINT_MEMBERS:
         return "is neither RSA nor EC"
     operations = item.get("key_ops", ["verify"])
     if item.get("use", "sig") != "sig" or not (

@@ -20,11 +20,12 @@ _BEARER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A token as it came: what it says of itself, unverified."""
+    """A token as it came: what it says of itself, unverified; what is signed, and how."""
 
-    text: str = field(repr=False)
     header: Mapping[str, Any] = field(repr=False)
     claims: Mapping[str, Any] = field(repr=False)
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
 
     def header_text(self, name: str) -> str | None:
         """A header member that is a string."""
@@ -49,14 +50,22 @@ def read_bearer(authorization: str | None) -> Presented:
     found = _BEARER.fullmatch(authorization)
     if found is None:
         raise Rejected("no-bearer-token")
-    return Presented(authorization.split(" ", 1)[1].strip(), _object(found[1]), _object(found[2]))
+    header, claims, signature = found.groups()
+    signed = f"{header}.{claims}".encode()
+    return Presented(_object(header), _object(claims), signed, _bytes(signature))
+
+
+def _bytes(part: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except binascii.Error:
+        raise Rejected("token-malformed") from None
 
 
 def _object(part: str) -> dict[str, Any]:
     try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-        document = strict_json.loads(raw, max_depth=8)
-    except (binascii.Error, ValueError, strict_json.NotStrictJson):
+        document = strict_json.loads(_bytes(part), max_depth=8)
+    except strict_json.NotStrictJson:
         raise Rejected("token-malformed") from None
     if not isinstance(document, dict):
         raise Rejected("token-malformed")

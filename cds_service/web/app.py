@@ -29,11 +29,7 @@ def create_app(
     `load` reads the registry, now and whenever its file has changed. Raises RegistryError.
     """
     database = Database.open(settings.database_url)
-    live = Live(
-        deploy(settings, load(), database),
-        settings.clients_path,
-        lambda: deploy(settings, load(), database),
-    )
+    live = Live(settings.clients_path, lambda: deploy(settings, load(), database))
     app = Flask("cds_service.web", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.

@@ -62,7 +62,7 @@ class Context:
 
     @contextmanager
     def call(self, authorization: str | None, *paths: str) -> Iterator[Caller]:
-        """One call of an endpoint, by the paths under which a token may name it.
+        """One call of an endpoint, by the paths under which a token may name it, its service last.
 
         Raises Overloaded, Rejected where authentication is required, TooMany, or StoreError.
         """
@@ -74,11 +74,15 @@ class Context:
                 try:
                     name = deployment.verifier.client_of(authorization, paths, time())
                 except Rejected as error:  # the caller is not told why, the operator is
-                    _log.warning("refused endpoint=%s reason=%s", paths[0], error.reason)
+                    _log.warning("refused endpoint=%s reason=%s", self._shown(paths), error.reason)
                     raise
             client = deployment.registry.clients[name]
             with self.shares.call(client):
                 yield Caller(client, deployment.fhir_servers, began)
+
+    def _shown(self, paths: tuple[str, ...]) -> str:
+        """What the log says of an endpoint; a name that the caller made up does not get into it."""
+        return paths[0] if paths[-1].rpartition("/")[2] in self.services else "unknown"
 
     def answer(self, caller: Caller, service: Service, body: Mapping[str, Any]) -> Answer:
         """What the service makes of a request."""

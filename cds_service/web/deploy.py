@@ -28,10 +28,10 @@ def prepare_store(settings: Settings, *, required: bool = False) -> None:
     operator, once for all nodes. Without authentication nothing has to be kept, unless it is
     `required`.
     """
-    if settings.auth is Auth.OFF and not required:
-        return
     try:
-        database = Database.open(settings.database_url)
+        database = Database.open(settings.database_url)  # a wrong address is told in any case
+        if settings.auth is Auth.OFF and not required:
+            return
         for one in (database, database.for_replay()):
             if one.is_shared and not is_current(one):
                 raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,6 @@ class Shares:
             refilled = known + (now - share.counted_at) * per_minute / _MINUTE_S
             share.left, share.counted_at = min(float(per_minute), refilled), now
             if share.left < 1:
-                raise TooMany(max(1, round((1 - share.left) * _MINUTE_S / per_minute)))
+                raise TooMany(math.ceil((1 - share.left) * _MINUTE_S / per_minute))
             share.left -= 1
         share.under_way += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cds_service.protocol.advice import Coding
+from hooks.bone_density.advice import LINKS, OVERRIDE_REASONS, TOPIC
 from hooks.bone_density.advice.labels import RATINGS, STUDIES
 from hooks.bone_density.decision.rating import VFA_FOLLOW_UP
 from hooks.bone_density.decision.situation import RULES
@@ -80,7 +82,14 @@ def about() -> dict[str, Any]:
             for item in known.sources.values()
         ],
         "sourceAttributes": source_attributes(known),
+        "topics": [_coding(TOPIC)],
+        "overrideReasons": [_coding(reason) for reason in OVERRIDE_REASONS],
+        "links": [{"label": link.label, "url": link.url} for link in LINKS.values()],
     }
+
+
+def _coding(coding: Coding) -> dict[str, str | None]:
+    return {"system": coding.system, "code": coding.code, "display": coding.display}
 
 
 def _first_line(text: str | None) -> str:

@@ -11,6 +11,7 @@ from tokens import jwk, jwks
 
 from cds_service.security import FetchedKeys, KeysUnusable, read_keys
 from cds_service.security.key_sources import KEPT_S, Fetched
+from cds_service.store import StoreError, Trouble
 
 
 class Clock:
@@ -172,6 +173,84 @@ def test_one_fetch_for_many_threads() -> None:
     assert (found, server.fetches) == ([True] * 20, 1)
 
 
+def test_what_is_kept_serves_a_new_worker() -> None:
+    """A worker that is renewed, or reads the registry anew, asks the store and nobody else."""
+    server, together, clock = Server("a"), Together(), Clock()
+    worker(server, together, clock).find("a")
+    clock.now += 60
+    server.trouble = "could not be fetched: timed out"
+    assert worker(server, together, clock).find("a") is not None
+    assert server.fetches == 1
+
+
+@pytest.mark.parametrize("document", [b"", b'{"keys":[]}', b'{"keys":[],"keys":[]}'])
+def test_what_is_kept_is_no_longer_good(document: bytes) -> None:
+    """What was kept by other rules (a development key, say) is passed over, not fallen over."""
+    server, together, clock = Server("a"), Together(), Clock()
+    together.keep("https://ehr.example.org/keys", document, clock.now - 60)
+    assert worker(server, together, clock).find("a") is not None
+    assert server.fetches == 1
+
+
+class Silent(Together):
+    """A store that does not answer."""
+
+    def kept(self, issuer: str, since: float) -> tuple[bytes, float] | None:
+        """Never."""
+        raise StoreError(Trouble.BUSY)
+
+    def keep(self, issuer: str, document: bytes, now: float) -> None:
+        """Never."""
+        raise StoreError(Trouble.BUSY)
+
+
+def test_a_store_that_does_not_answer() -> None:
+    """Without the store a worker looks for itself, as rarely; names it does not know stay so."""
+    server, clock = Server("a"), Clock()
+    keys = worker(server, Silent(), clock)
+    for _ in range(100):
+        assert keys.find("a") is not None
+        assert keys.find("b") is None
+        clock.now += 0.6
+    assert server.fetches <= 7
+
+
+def test_a_clock_that_is_set_back() -> None:
+    """An hour back is not an hour without looking."""
+    server, together, clock = Server("a"), Together(), Clock()
+    keys = worker(server, together, clock)
+    assert keys.find("a") is not None
+    clock.now -= 7200
+    server.names.append("b")
+    together.turns.clear()  # the store of turns has its own test
+    assert keys.find("b") is not None
+
+
+def test_a_refresh_that_fails_oddly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever goes wrong in the background, the keys stay, and a later refresh succeeds."""
+    server, together, clock = Server("a"), Together(), Clock()
+    keys = worker(server, together, clock)
+    assert keys.find("a") is not None
+    monkeypatch.setattr(keys, "_fetch", lambda: 1 / 0)
+    for _ in range(3):
+        clock.now += 700
+        assert keys.find("a") is not None
+        wait_for_refresh(keys)
+    monkeypatch.setattr(keys, "_fetch", server)
+    monkeypatch.setattr(threading.Thread, "start", _no_thread)
+    clock.now += 700
+    assert keys.find("a") is not None
+    monkeypatch.undo()
+    monkeypatch.setattr(keys, "_fetch", server)
+    assert keys.find("a") is not None
+    wait_for_refresh(keys)
+    assert server.fetches == 2
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 @pytest.mark.parametrize(
     ("document", "problem"),
     [
@@ -196,6 +275,15 @@ def test_one_fetch_for_many_threads() -> None:
         (jwks({**jwk("rsa"), "kid": 5}), "keys[0]: has no kid"),
         (jwks({**jwk("rsa"), "kid": "k" * 257}), "keys[0]: has no kid"),
         ({"keys": ["a"]}, "keys[0]: is no object"),
+        (jwks({"kty": ["RSA"], "kid": "a"}), "keys[0]: is neither RSA nor EC"),
+        (jwks({"kty": {}, "kid": "a"}), "keys[0]: is neither RSA nor EC"),
+        (jwks({"kty": None, "kid": "a"}), "keys[0]: is neither RSA nor EC"),
+        (jwks({**jwk("rsa"), "n": "\u00fc"}), "keys[0]: cannot be read"),
+        (jwks({**jwk("rsa"), "e": "Ag"}), "keys[0]: cannot be read"),
+        (jwks({**jwk("ec384"), "crv": "P-256"}), "keys[0]: cannot be read"),
+        (jwks(jwk("rsa", use=["sig"])), "keys[0]: is not for signatures"),
+        ({"keys": None}, "is no JWKS"),
+        (None, "is no JWKS"),
     ],
 )
 def test_documents_that_are_no_keys(document: Any, problem: str) -> None:

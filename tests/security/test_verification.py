@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
+import logging
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tokens import AUDIENCE, ISSUER, PATH, PUBLIC, claims, jwk, jwks, public_pem, raw, token
 
 from cds_service.security import Rejected, StaticKeys, Trust, Trusted, Verifier, read_keys
 
 PATHS = (PATH,)
+plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+json_objects = st.dictionaries(
+    st.sampled_from(["alg", "kid", "typ", "jku", "crit", "aud", "exp", "iat", "jti", "nbf", "sub"]),
+    plain | st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=5), plain, max_size=2),
+    max_size=6,
+)
 
 
 class Memory:
@@ -79,6 +90,7 @@ LEGITIMATE: dict[str, tuple[Callable[[], str], dict[str, Any]]] = {
         ),
         {"jwks_url": "https://sandbox.cds-hooks.org/.well-known/jwks.json"},
     ),
+    "jku, keys in a file": (lambda: token(header={"jku": "https://ehr.example.org/keys"}), {}),
     "no jku": (lambda: token(), {"jwks_url": "https://ehr.example.org/keys"}),
     "audience as a list": (lambda: token(aud=[AUDIENCE]), {}),
     "audience beside others": (lambda: token(aud=["https://other.example.org", AUDIENCE]), {}),
@@ -424,3 +436,106 @@ def test_audience_of_each_endpoint() -> None:
     assert found.client_of(f"Bearer {token()}", feedback, now) == "demo"
     with pytest.raises(Rejected, match="audience-differs"):
         found.client_of(f"Bearer {token(aud=f'{AUDIENCE}/feedback')}", PATHS, now)
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1e308,
+    10**63,
+    -(10**63),
+    0.1,
+    "",
+    " ",
+    "\u0000",
+    "\u202e",
+    "\ud83d\ude00",
+    "\u0130",
+    "x" * 300,
+    [],
+    [[]],
+    [None],
+    {},
+    {"": {}},
+)
+
+
+@pytest.mark.parametrize("part", ["header", "claims"])
+def test_odd_values(part: str) -> None:
+    """Whatever stands where in a token: it is accepted or rejected, nothing else ever happens."""
+    known = {"alg": "RS384", "kid": "rsa", "typ": "JWT", "jku": "https://ehr.example.org/keys"}
+    found, _ = verifier(jwks_url="https://ehr.example.org/keys", tenant="t", subject="s")
+    names = (*known, "crit", "b64") if part == "header" else (*claims(), "nbf", "tenant", "sub")
+    for name in names:
+        for value in ODD:
+            stated = {name: value}
+            text = (
+                raw(known | stated, claims(tenant="t", sub="s"))
+                if part == "header"
+                else _signed(known, claims(tenant="t", sub="s") | stated)
+            )
+            with contextlib.suppress(Rejected):
+                assert accepted(found, text) == "demo"
+                assert part == "claims"
+
+
+def _signed(header: dict[str, Any], body: dict[str, Any]) -> str:
+    """A well signed token of any claims: libraries refuse to make some of them."""
+    import jwt as library
+    from tokens import private_key
+
+    text = raw(header, body).rpartition(".")[0]
+    signer = library.algorithms.get_default_algorithms()["RS384"]
+    return f"{text}.{raw({}, {}, signer.sign(text.encode(), private_key('rsa'))).split('.')[2]}"
+
+
+@given(st.text(), st.binary(max_size=200), st.binary(max_size=200), st.binary(max_size=64))
+def test_any_header(text: str, header: bytes, body: bytes, signature: bytes) -> None:
+    """No Authorization header does anything but be rejected."""
+    found, _ = verifier()
+    for authorization in (text, f"Bearer {text}", f"Bearer {raw(header, body, signature)}"):
+        with pytest.raises(Rejected):
+            found.client_of(authorization, PATHS, time.time())
+
+
+@given(json_objects, json_objects)
+def test_any_objects(header: dict[str, Any], body: dict[str, Any]) -> None:
+    """No JSON objects do anything but be rejected, right names with wrong values among them."""
+    found, _ = verifier()
+    for known in ({}, {"alg": "RS384"}, {"alg": "RS384", "kid": "rsa"}):
+        with pytest.raises(Rejected):
+            accepted(found, raw({**header, **known}, {**body, "iss": ISSUER}))
+
+
+def test_time_tells_nothing_of_a_name() -> None:
+    """Whether a key has a name cannot be measured: the difference is less than a millisecond."""
+    found, _ = verifier()
+    took: dict[str, list[float]] = {"rsa": [], "other": []}
+    for number in range(300):
+        name = ("rsa", "other")[number % 2]
+        text = raw({**HEADER, "kid": name}, claims(), bytes(256))
+        began = time.perf_counter()
+        with pytest.raises(Rejected):
+            accepted(found, text)
+        took[name].append(time.perf_counter() - began)
+    known, unknown = (statistics.median(times) for times in took.values())
+    assert abs(known - unknown) < 0.001
+
+
+def test_how_long_a_token_is_remembered() -> None:
+    """Longer than any node accepts it, even where clocks are a minute apart."""
+    found, store = verifier(clock_skew_s=60)
+    expires = int(time.time()) + 250
+    accepted(found, token(exp=expires))
+    assert list(store.seen.values()) == [expires + 60 + 60]
+
+
+def test_a_token_that_is_only_noted(caplog: pytest.LogCaptureFixture) -> None:
+    """Where tokens may come twice the operator is told of it, without a word of the token."""
+    found, _ = verifier(jti="log")
+    text = token()
+    with caplog.at_level(logging.WARNING):
+        assert [accepted(found, text) for _ in range(2)] == ["demo", "demo"]
+    assert caplog.messages == ["accepted client=demo reason=used-before"]

@@ -83,15 +83,18 @@ def test_a_store_that_does_not_answer() -> None:
 
 
 def test_looks_now_and_then() -> None:
-    """The store is asked every few seconds, in the background, by one thread at a time."""
+    """After the first look the store is asked in the background, by one thread at a time."""
     now, reads, release = [0.0], [0], threading.Event()
 
     def read() -> tuple[Switch, ...]:
         reads[0] += 1
-        assert release.wait(5)
-        return (switch(),)
+        assert reads[0] == 1 or release.wait(5)
+        return (switch(),) if reads[0] == 2 else ()
 
     known = Switches(read, clock=lambda: now[0])
+    assert not known.is_off("a", "s")
+    assert reads[0] == 1
+    now[0] = LOOK_EVERY_S
     assert not known.is_off("a", "s")
     assert not known.is_off("a", "s")
     release.set()
@@ -99,10 +102,35 @@ def test_looks_now_and_then() -> None:
         if thread.daemon and thread is not threading.current_thread():
             thread.join(2)
     assert known.is_off("a", "s")
-    assert reads[0] == 1
-    now[0] = LOOK_EVERY_S
-    assert known.is_off("a", "s")
+    assert reads[0] == 2
     assert LOOK_EVERY_S <= 2.5
+
+
+def test_the_first_call_of_a_worker() -> None:
+    """Nobody gets cards that are switched off because a worker has not looked yet."""
+    assert Switches(lambda: (switch(),)).is_off("a", "s")
+    assert Switches(lambda: (switch(service="s", rule="r"),)).rules_off("a", "s") == {"r"}
+
+
+def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that could not begin is no look: a later call begins another."""
+    now, answers = [0.0], [(), (switch(),)]
+    known = Switches(lambda: answers.pop(0), clock=lambda: now[0])
+    assert not known.is_off("a", "s")
+    now[0] = LOOK_EVERY_S
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        assert not known.is_off("a", "s")
+    now[0] += LOOK_EVERY_S
+    known.is_off("a", "s")
+    for thread in threading.enumerate():
+        if thread.daemon and thread is not threading.current_thread():
+            thread.join(2)
+    assert known.is_off("a", "s")
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 # --- The command line, and what a call gets ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import date
@@ -27,6 +28,8 @@ if os.environ.pop("CDS_REQUIRE_ALL", ""):
     os.environ["TEST_REQUIRE_ALL"] = "1"
 for _name in [name for name in os.environ if name.startswith("CDS_") or name == "PORT"]:
     del os.environ[_name]
+# Nor must tests write into the developer's own database: there is none in this folder.
+os.environ["XDG_STATE_HOME"] = f"{tempfile.gettempdir()}/cds-service-tests-{os.getpid()}"
 
 AS_OF = date(2026, 11, 23)
 

@@ -25,6 +25,7 @@ from cds_service.engine import answer, load_services
 from cds_service.engine.deployment import Deployment
 from cds_service.protocol import strict_json
 from cds_service.protocol.service import Service
+from cds_service.records import stored_reasoning
 from cds_service.registry import DEVELOPMENT, Client, Registry, load
 from cds_service.store import Database
 from cds_service.web.context import clinical_date
@@ -195,18 +196,28 @@ class _Date(click.ParamType[date]):
 
 
 @main.command()
-@click.argument("request_file", metavar="REQUEST.json", type=click.File("rb"))
+@click.argument("request_file", metavar="[REQUEST.json]", type=click.File("rb"), required=False)
 @click.option("--as-of", type=_Date(), help="Clinical date. [CDS_AS_OF, today at the client]")
 @click.option("--client", "name", default=DEVELOPMENT, metavar="NAME", help="The CDS client.")
 @click.option("--fetch", is_flag=True, help="Fetch missing data from the request's FHIR server.")
-def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) -> None:
+@click.option("--card", metavar="UUID", help="A card that was shown, instead of a request.")
+def explain(
+    request_file: BinaryIO | None, as_of: date | None, name: str, fetch: bool, card: str | None
+) -> None:
     """Explain the answer to one hook request, read from REQUEST.json or, with -, standard input.
+
+    With --card prints what was recorded of a card that was shown, and what became of it.
 
     Prints facts, rules, sources and the response as JSON. A request that reaches no decision
     prints its status and OperationOutcome, and exits 3. Without --fetch nothing is sent over a
     network.
     """
     settings = _settings(os.environ)
+    if (request_file is None) == (card is None):
+        raise click.UsageError("give either REQUEST.json or --card UUID")
+    if request_file is None:
+        _explain_card(settings, card or "")
+        return
     services = _services()
     registry = _registry(settings, services)
     client = client_of(registry, name, "--client")
@@ -231,6 +242,13 @@ def explain(request_file: BinaryIO, as_of: date | None, name: str, fetch: bool) 
         click.echo(pretty({"status": failure.status, "outcome": outcome, "unread": unread}))
         sys.exit(NO_DECISION)
     click.echo(pretty(found.explanation))
+
+
+def _explain_card(settings: Settings, card: str) -> None:
+    found = or_stop(lambda: stored_reasoning(Database.open(settings.database_url), card))
+    if found is None:
+        stop("no card with this uuid was recorded")
+    click.echo(pretty(found))
 
 
 def _access(settings: Settings, registry: Registry, client: Client) -> FhirAccess:

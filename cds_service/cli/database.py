@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from cds_service.cli.common import environment_settings, or_stop, stop
+from cds_service.records import prune as delete_old
 from cds_service.store import Database, current_revision, head_revision
 
 
 @click.group("db")
 def database() -> None:
-    """Look after the database: used tokens, kill switches, keys of issuers."""
+    """Look after the database: used tokens, kill switches, keys, decisions, feedback."""
 
 
 @database.command()
@@ -43,6 +45,15 @@ def status() -> None:
         click.echo(f"{one.where}: at revision {revision}, newest is {head_revision()}")
     if not is_current:
         raise SystemExit(1)
+
+
+@database.command()
+@click.option("--days", type=click.IntRange(min=1), required=True, help="Keep so many days.")
+def prune(days: int) -> None:
+    """Delete decisions, cards and feedback that are older; run it daily."""
+    first = _databases()[0]
+    gone = or_stop(lambda: delete_old(first, days=days, now=datetime.now(UTC)))
+    click.echo(f"{first.where}: deleted {gone.decisions} decisions, {gone.feedback} feedback")
 
 
 def _databases() -> list[Database]:

@@ -18,10 +18,13 @@ from cds_service.protocol.advice import Assessment, ChartNotReadable, Selection
 from cds_service.protocol.request import read_request
 from cds_service.protocol.service import Service
 from cds_service.protocol.validation import problems
+from cds_service.records import Reasoning
 from cds_service.registry import Client
 
 SWITCHED_OFF = "switched-off"
 """Why a judged order has no card although its rule has one for it."""
+NOT_READABLE = "chart-not-readable"
+"""Why a silent client's orders were not judged; a live one is told with 412."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Answer:
     explain: Callable[[], dict[str, Any]] = field(repr=False)
     silence: str | None = None
     """Why the call as a whole has no cards, to be counted."""
+    reasoning: Reasoning | None = field(default=None, repr=False)
+    """What is to be recorded of it."""
 
     @property
     def explanation(self) -> dict[str, Any]:
@@ -57,18 +62,21 @@ def answer(
     cards; a silent client's orders are judged all the same.
     """
     if is_stripped(client.profile, body) and not problems("request", body):
-        return _nothing_to_judge(service, body, as_of)
+        return _nothing_to_judge(service, client, body, as_of)
     request = read_request(body, service.hooks)
     check = check_subjects(request)
     orders = read_orders(request, check)
     settings = client.settings[service.id]
     selection = service.select(orders, settings)
     chart = None
+    silence = None
     assessment = Assessment(())
     is_off = client.mode == "off" or (
         switches is not None and switches.is_off(client.name, service.id)
     )
-    if selection.orders and not is_off:
+    if selection.orders and is_off:
+        silence = SWITCHED_OFF
+    elif selection.orders:
         complete = gather(request, service.prefetch, check, access)
         chart = read_chart(complete.request, service.prefetch, complete.check, client.time_zone)
         try:
@@ -76,6 +84,7 @@ def answer(
         except ChartNotReadable:
             if client.mode == "live":  # a silent client is told nothing, not even this
                 raise
+            silence = NOT_READABLE
         rules_off = switches.rules_off(client.name, service.id) if switches else frozenset()
         if rules_off:
             assessment = _without(assessment, rules_off)
@@ -95,18 +104,44 @@ def answer(
         lambda: explain(
             service, request.hook, as_of, orders, selection, chart, assessment, response
         ),
+        reasoning=Reasoning(
+            service=service.id,
+            hook=request.hook,
+            ruleset=service.ruleset,
+            client=client.name,
+            mode=client.mode,
+            patient_id=request.patient_id,
+            selection=selection,
+            assessment=assessment,
+            shown=shown,
+            cards=tuple(cards),
+            chart=chart,
+            silence=silence,
+        ),
     )
 
 
-def _nothing_to_judge(service: Service, body: Any, as_of: date) -> Answer:
+def _nothing_to_judge(service: Service, client: Client, body: Any, as_of: date) -> Answer:
     """The answer to a call that came without its orders."""
     response: dict[str, Any] = {"cards": []}
+    nothing = Assessment(())
     return Answer(
         response,
-        lambda: explain(
-            service, body["hook"], as_of, (), Selection(()), None, Assessment(()), response
-        ),
+        lambda: explain(service, body["hook"], as_of, (), Selection(()), None, nothing, response),
         STRIPPED,
+        Reasoning(
+            service=service.id,
+            hook=body["hook"],
+            ruleset=service.ruleset,
+            client=client.name,
+            mode=client.mode,
+            patient_id=body["context"]["patientId"],
+            selection=Selection(()),
+            assessment=nothing,
+            shown=(),
+            cards=(),
+            silence=STRIPPED,
+        ),
     )
 
 

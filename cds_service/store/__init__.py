@@ -4,8 +4,10 @@
 """
 
 from cds_service.store.database import Database
+from cds_service.store.decisions import Decision, DecisionLog, Judgement
 from cds_service.store.durability import Durability
 from cds_service.store.errors import StoreError, Trouble
+from cds_service.store.feedback import FeedbackLog, Kept, NotTheirCard, StoredFeedback
 from cds_service.store.issuer_keys import IssuerKeys
 from cds_service.store.key_fetches import KeyFetches
 from cds_service.store.replay import ReplayStore
@@ -15,14 +17,21 @@ from cds_service.store.types import UtcDateTime
 
 __all__ = [
     "Database",
+    "Decision",
+    "DecisionLog",
     "Durability",
+    "FeedbackLog",
     "IssuerKeys",
+    "Judgement",
+    "Kept",
     "KeyFetches",
+    "NotTheirCard",
     "ReplayStore",
     "Scope",
     "ScopeKind",
     "State",
     "StoreError",
+    "StoredFeedback",
     "Switch",
     "SwitchLog",
     "Trouble",

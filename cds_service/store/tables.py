@@ -7,12 +7,14 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Double,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
 )
 
 from cds_service.store.types import UtcDateTime
@@ -22,8 +24,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
     }
 )
+
+_Number = BigInteger().with_variant(Integer, "sqlite")
+"""An integer that ascends with the rows on both databases."""
 
 replay = Table(
     "replay",
@@ -39,8 +45,7 @@ replay = Table(
 switch = Table(
     "switch",
     metadata,
-    # An ascending integer on both databases: the order in which the switches were set.
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", _Number, primary_key=True),  # the order in which the switches were set
     Column("at", UtcDateTime, nullable=False),
     Column("scope", String, nullable=False),
     Column("client", String),
@@ -70,4 +75,70 @@ issuer_keys = Table(
     Column("document", LargeBinary, nullable=False),
     Column("fetched_at", Double, nullable=False),
     comment="the last good JWKS document of each issuer, shared by all workers",
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("service", String, nullable=False),
+    Column("hook", String, nullable=False),
+    Column("ruleset", String, nullable=False),
+    Column("knowledge", String, nullable=False),
+    Column("client", String, nullable=False),
+    Column("mode", String, nullable=False),
+    Column("patient", String, nullable=False),
+    Column("silence", String),
+    Column("latency_ms", Double, nullable=False),
+    Column("declined", Text, nullable=False),
+    Column("unread", Text, nullable=False),
+    Column("ignored", Text, nullable=False),
+    Index(None, "at"),
+    comment="one answered call, in codes and bands only; texts are JSON",
+)
+
+judgement = Table(
+    "judgement",
+    metadata,
+    Column("decision", String(36), ForeignKey("decision.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("patient_order", String, nullable=False),
+    Column("study", String),
+    Column("scenario", String, nullable=False),
+    Column("modifiers", Text, nullable=False),
+    Column("rating", String),
+    Column("rating_status", String, nullable=False),
+    Column("timing", String, nullable=False),
+    Column("indicator", String),
+    Column("silence", String),
+    Column("rule", String, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("card", String(36)),
+    Column("suggestions", Text, nullable=False),
+    Index(None, "card"),
+    comment="one judged order of a decision, with the card that was shown; a repeat repeats it",
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("client", String, nullable=False),
+    Column("service", String, nullable=False),
+    Column("card", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("outcome_at", UtcDateTime, nullable=False),
+    Column("suggestions", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("words", Text),
+    Column("comment", Text),
+    Index(None, "fingerprint", unique=True),
+    Index(None, "card"),
+    Index(None, "received_at"),
+    CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
+    CheckConstraint("outcome IN ('accepted', 'overridden')", name="outcome"),
+    comment="what clinicians made of cards; words and comment may hold data of patients",
 )

@@ -8,9 +8,10 @@ from flask import Flask
 
 from cds_service.config import Settings
 from cds_service.protocol.service import Service
+from cds_service.records import Recorder, knowledge_hash
 from cds_service.registry import Registry
-from cds_service.store import Database
-from cds_service.web import cors, errors, explain, headers, health, openapi, services
+from cds_service.store import Database, DecisionLog, FeedbackLog
+from cds_service.web import cors, errors, explain, feedback, headers, health, openapi, services
 from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
 from cds_service.web.context import Context
@@ -42,11 +43,14 @@ def create_app(
         admission=Admission(settings.threads),
         shares=Shares(),
         switches=switches_of(database),
+        recorder=Recorder(DecisionLog(database)),
+        feedback=FeedbackLog(database),
+        knowledge={one.id: knowledge_hash(one.about()) for one in installed.values()},
         discovery=encode(discovery_document(installed)),
         openapi=encode(openapi_document(settings, installed)),
     ).install(app)
-    for blueprint in (services.blueprint, health.blueprint, openapi.blueprint):
-        app.register_blueprint(blueprint)
+    for module in (services, feedback, health, openapi):
+        app.register_blueprint(module.blueprint)
     if settings.explain_enabled:
         app.register_blueprint(explain.blueprint)
     errors.install(app)

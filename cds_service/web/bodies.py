@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Request, Response, current_app
+from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cds_service.protocol import strict_json
@@ -37,7 +37,7 @@ def _read_body(request: Request) -> bytes:
     Not through `request.get_data`: of a chunked body past the cap that returns the first part, as
     if it were all, and a cut body could still be JSON.
     """
-    limit: int = current_app.config["MAX_CONTENT_LENGTH"]
+    limit = request.max_content_length or 0
     declared = request.content_length
     if declared is not None and declared > limit:
         raise RequestEntityTooLarge

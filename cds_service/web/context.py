@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from time import monotonic, time
 from typing import Any
 
@@ -16,8 +16,10 @@ from cds_service.config import Settings
 from cds_service.control import Switches
 from cds_service.engine import Answer, FhirServers, answer
 from cds_service.protocol.service import Service
+from cds_service.records import Recorder
 from cds_service.registry import DEVELOPMENT, Client
 from cds_service.security import Rejected
+from cds_service.store import FeedbackLog
 from cds_service.web.admission import Admission
 from cds_service.web.live import Live
 from cds_service.web.refusals import UnknownService
@@ -46,6 +48,9 @@ class Context:
     admission: Admission
     shares: Shares
     switches: Switches
+    recorder: Recorder
+    feedback: FeedbackLog
+    knowledge: Mapping[str, str]
     discovery: bytes
     openapi: bytes
 
@@ -95,6 +100,21 @@ class Context:
             uuid_key=self.settings.secret_key,
             switches=self.switches,
             access=caller.fhir_servers.access(client, caller.began),
+        )
+
+    def record(self, caller: Caller, answer: Answer) -> None:
+        """Have what was decided written down; takes no time to speak of and never fails."""
+        latency_ms = (monotonic() - caller.began) * 1000
+        reasoning = answer.reasoning
+        if reasoning is None:
+            return
+        self.recorder.keep(
+            lambda: reasoning.decision(
+                self.settings.secret_key,
+                knowledge=self.knowledge[reasoning.service],
+                at=datetime.now(UTC),
+                latency_ms=latency_ms,
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from cds_service.config import Auth, ConfigError, Settings
@@ -20,19 +21,32 @@ from cds_service.store import (
     is_current,
 )
 
+_log = logging.getLogger("cds_service.records")
+
 
 def prepare_store(settings: Settings, *, required: bool = False) -> None:
     """Makes sure that what is kept can be kept; raises ConfigError with what to do.
 
     A SQLite file is made and brought up to date. A shared database is brought up to date by an
-    operator, once for all nodes. Without authentication nothing has to be kept, unless it is
-    `required`.
+    operator, once for all nodes. Without authentication hooks are answered without a store too:
+    what is wrong with it is logged only, unless it is `required`.
     """
     try:
         database = Database.open(settings.database_url)  # a wrong address is told in any case
-        if settings.auth is Auth.OFF and not required:
-            return
-        for one in (database, database.for_replay()):
+    except StoreError as error:
+        raise ConfigError((f"CDS_DATABASE_URL: {error}",)) from None
+    if settings.auth is Auth.REQUIRED or required:
+        _prepare(database, database.for_replay())
+        return
+    try:
+        _prepare(database)
+    except ConfigError as error:
+        _log.warning("decisions are not recorded and feedback is refused: %s", error)
+
+
+def _prepare(*databases: Database) -> None:
+    try:
+        for one in databases:
             if one.is_shared and not is_current(one):
                 raise ConfigError(
                     ("CDS_DATABASE_URL: its tables are not up to date; run cds-service db migrate",)

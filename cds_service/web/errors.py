@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from cds_service.protocol.advice import ChartNotReadable
@@ -17,7 +17,7 @@ from cds_service.protocol.errors import InvalidRequest, WrongPatient
 from cds_service.protocol.outcome import Issue, operation_outcome
 from cds_service.protocol.strict_json import NotStrictJson
 from cds_service.security import Rejected
-from cds_service.store import StoreError
+from cds_service.store import NotTheirCard, StoreError
 from cds_service.web.bodies import json_response
 from cds_service.web.refusals import (
     NotJson,
@@ -81,6 +81,10 @@ def failure_of(error: Exception, max_body_bytes: int) -> Failure:
             return Failure(412, gaps, unread=error.missing)
         case UnknownService():
             return _single(404, "not-found", str(error))
+        case NotTheirCard():
+            text = "There is no such card for this client; nothing of the batch was kept"
+            places = (f"$.feedback[{position}].card" for position in error.positions)
+            return Failure(404, tuple(Issue("not-found", text, place) for place in places))
         case NotJson():
             return _single(415, "not-supported", str(error))
         case NotReady():
@@ -94,7 +98,8 @@ def failure_of(error: Exception, max_body_bytes: int) -> Failure:
         case Rejected():
             return _NOT_AUTHENTICATED
         case StoreError():
-            issues = (Issue("transient", "Callers cannot be verified now; try again later"),)
+            text = "What has to be looked up or kept cannot be at the moment; try again later"
+            issues = (Issue("transient", text),)
             return Failure(503, issues, retry_after_s=_RETRY_AFTER_S)
         case HTTPException() if error.code is not None and error.code >= 400:
             code, words = _HTTP.get(error.code, ("processing", "The request cannot be served"))
@@ -108,7 +113,7 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def answer_error(error: Exception) -> Response:
-        failure = failure_of(error, current_app.config["MAX_CONTENT_LENGTH"])
+        failure = failure_of(error, request.max_content_length or 0)
         response = json_response(failure.outcome, failure.status)
         if failure.allow:
             response.headers["Allow"] = failure.allow

@@ -37,7 +37,9 @@ def call_service(service_id: str) -> Response:
         call.hook = body.get("hook")
         answer = here.answer(caller, call.service, body)
     call.cards, call.silence = len(answer.response["cards"]), answer.silence
-    return json_response(answer.response)
+    response = json_response(answer.response)
+    here.record(caller, answer)
+    return response
 
 
 class _Call:

@@ -60,7 +60,7 @@ def test_covers_every_route(make_app: Callable[..., Flask], document: Any) -> No
         for method in operations
         if method != "parameters"
     }
-    assert described == {route for route in routes if route[0] != DOUBLED_SLASH}
+    assert described == {route for route in routes if not route[0].startswith(DOUBLED_SLASH)}
 
 
 def test_follows_the_switches(make_app: Callable[..., Flask]) -> None:

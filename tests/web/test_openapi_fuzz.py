@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import date
 
 import schemathesis
@@ -12,9 +13,13 @@ from cds_service.config import Settings
 from cds_service.engine import load_services
 from cds_service.registry import load
 from cds_service.web import create_app
+from cds_service.web.deploy import prepare_store
 
 _SERVICES = load_services()
-_APP = create_app(Settings(as_of=date(2026, 11, 23)), lambda: load(None, _SERVICES), _SERVICES)
+_FOLDER = tempfile.TemporaryDirectory(prefix="cds-fuzz-")
+_SETTINGS = Settings(as_of=date(2026, 11, 23), database_url=f"sqlite:///{_FOLDER.name}/store.db")
+prepare_store(_SETTINGS)
+_APP = create_app(_SETTINGS, lambda: load(None, _SERVICES), _SERVICES)
 schema = schemathesis.openapi.from_wsgi("/openapi.json", _APP)
 
 

@@ -1,0 +1,103 @@
+"""What is kept of one answer: the explanation's codes and bands, and pseudonyms."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cds_service.protocol.advice import Advice, Assessment, Selection
+from cds_service.protocol.chart import Chart
+from cds_service.protocol.identifiers import derived_uuid
+from cds_service.store import Decision, Judgement
+
+MAX_CODE = 120
+"""Longer than any code; what is longer is no code, and is cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reasoning:
+    """What an answer rests on, held until the answer is on its way; `repr` shows no patient.
+
+    `shown` are the advices that were handed to the profile, in the order of the cards.
+    """
+
+    service: str
+    hook: str
+    ruleset: str
+    client: str
+    mode: str
+    patient_id: str = field(repr=False)
+    selection: Selection = field(repr=False)
+    assessment: Assessment = field(repr=False)
+    shown: tuple[Advice, ...] = field(repr=False)
+    cards: tuple[Mapping[str, Any], ...] = field(repr=False)
+    chart: Chart | None = field(default=None, repr=False)
+    silence: str | None = None
+
+    def decision(self, key: bytes, *, knowledge: str, at: datetime, latency_ms: float) -> Decision:
+        """The row that is kept. Patient and order become pseudonyms under a key, per client.
+
+        The same patient has the same pseudonym as long as the key stays. Fhir ids, values, dates
+        and words are left out, also those of the reasons: their codes remain.
+        """
+        chart, assessment = self.chart, self.assessment
+        ignored = {*(chart.ignored if chart else ()), *assessment.ignored}
+        unread = {*(chart.unread if chart else ()), *assessment.unread}
+        return Decision(
+            id=str(uuid.uuid4()),
+            at=at,
+            service=self.service,
+            hook=self.hook,
+            ruleset=self.ruleset,
+            knowledge=knowledge,
+            client=self.client,
+            mode=self.mode,
+            patient=derived_uuid(key, "patient", self.client, self.patient_id),
+            silence=self.silence,
+            latency_ms=round(latency_ms, 2),
+            declined=_counts(one.silence or one.scenario for one in self.selection.declined),
+            unread=tuple(sorted({_code(gap.data) for gap in unread})),
+            ignored=_counts(one.reason for one in ignored),
+            judgements=tuple(self._judgements(key)),
+        )
+
+    def _judgements(self, key: bytes) -> Iterator[Judgement]:
+        # A profile renders one card for each advice with an indicator, in the same order.
+        speaking = [position for position, one in enumerate(self.shown) if one.indicator]
+        cards = dict(zip(speaking, self.cards, strict=True))
+        for position, advice in enumerate(self.assessment.advices):
+            card = cards.get(position, {})
+            yield Judgement(
+                patient_order=derived_uuid(
+                    key, "order", self.client, self.patient_id, advice.order
+                ),
+                study=_code_or_none(advice.study),
+                scenario=_code(advice.scenario),
+                modifiers=tuple(_code(one) for one in advice.modifiers),
+                rating=_code_or_none(advice.rating),
+                rating_status=_code(advice.rating_status),
+                timing=_code(advice.timing),
+                indicator=_code_or_none(advice.indicator),
+                silence=_code_or_none(advice.silence),
+                rule=_code(advice.rule),
+                reasons=tuple(_code(reason.code) for reason in advice.reasons),
+                card=card.get("uuid"),
+                suggestions=tuple(one["uuid"] for one in card.get("suggestions", ())),
+            )
+
+
+def _counts(reasons: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(_code(reason) for reason in reasons).items()))
+
+
+def _code(text: str) -> str:
+    # Services hand over members of enumerations; databases take plain strings.
+    return str(text)[:MAX_CODE]
+
+
+def _code_or_none(text: str | None) -> str | None:
+    return None if text is None else _code(text)

@@ -1,0 +1,166 @@
+"""Decisions on their way to the store: a short queue and one thread, never in a hook's way."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic, sleep
+from weakref import WeakSet
+
+from cds_service.store import Decision, DecisionLog, StoreError
+from cds_service.store.errors import Trouble
+
+AT_MOST = 5000
+"""Decisions that wait; at a few kilobytes each, memory that a process can spare."""
+BATCH = 100
+GATHER_S = 0.1
+"""How long a batch is gathered: an answer is long sent by then, and many calls share a flush."""
+RETRY_S = 1.0
+PATIENCE_S = 3.0
+"""How long the end of a process waits for what is still to be written."""
+
+_BREATH_S = 0.05
+
+_log = logging.getLogger("cds_service.records")
+_NOWHERE = frozenset({Trouble.NO_TABLES, Trouble.CANNOT_OPEN})
+"""Nothing was set up: there is no use in trying again and again with what waits."""
+
+_all_recorders: WeakSet[Recorder] = WeakSet()
+
+
+def _after_fork() -> None:
+    for recorder in tuple(_all_recorders):
+        recorder.begin_afresh()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+class Recorder:
+    """Takes decisions at once and writes them later; safe to carry through a fork.
+
+    The thread is started by the first decision of a process. What does not fit into the queue, or
+    what the store refuses for what it is, is counted in `dropped`, logged once, and lost.
+    """
+
+    def __init__(
+        self,
+        log: DecisionLog,
+        *,
+        at_most: int = AT_MOST,
+        gather_s: float = GATHER_S,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._decisions = log
+        self._at_most = at_most
+        self._gather_s = gather_s
+        self._retry_s = retry_s
+        self.trouble: str | None = None
+        """Why nothing can be written now; None while it can."""
+        self.dropped = 0
+        self.written = 0
+        self.begin_afresh()
+        _all_recorders.add(self)
+
+    def begin_afresh(self) -> None:
+        """The state of a new process: nothing waits, no thread runs, no lock is held."""
+        self._waiting: deque[Decision] = deque()
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._in_hand = 0
+
+    def keep(self, make: Callable[[], Decision]) -> None:
+        """Makes a decision's row and puts it into the queue; never waits, never raises."""
+        try:
+            row = make()
+            with self._lock:  # held for a few instructions only
+                if len(self._waiting) >= self._at_most:
+                    self._drop(1, "the queue is full")
+                    return
+                self._waiting.append(row)
+                if self._thread is None:
+                    self._start()
+            self._wake.set()
+        except Exception as error:
+            # A record is not worth an answer. The error's text might hold values of the patient.
+            self._drop(1, type(error).__name__)
+
+    def flush(self, seconds: float = PATIENCE_S) -> bool:
+        """Waits until nothing is left to write; False when that took too long."""
+        if self._thread is None:
+            return True
+        self._hurry.set()
+        self._wake.set()
+        until = monotonic() + seconds
+        with self._idle:
+            while self._waiting or self._in_hand:
+                left = until - monotonic()
+                if left <= 0 or not self._thread.is_alive():
+                    return False
+                self._idle.wait(left)
+        self._hurry.clear()
+        return True
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._write_forever, name="recorder", daemon=True)
+        self._thread.start()
+        atexit.register(self._at_exit)
+
+    def _at_exit(self) -> None:
+        if not self.flush():
+            left = len(self._waiting) + self._in_hand
+            _log.error("decisions that could not be written before the end: %d", left)
+
+    def _write_forever(self) -> None:
+        while True:
+            self._wake.wait()
+            self._hurry.wait(self._gather_s)
+            self._wake.clear()
+            while batch := self._take():
+                left = self._write(batch)
+                with self._idle:
+                    self._in_hand = 0
+                    self._waiting.extendleft(reversed(left))
+                    if not self._waiting:
+                        self._idle.notify_all()
+                if left:
+                    self._hurry.wait(self._retry_s)
+                    sleep(_BREATH_S)  # at the end of the process too, do not hammer the store
+
+    def _take(self) -> list[Decision]:
+        with self._lock:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            self._in_hand = len(batch)
+        return batch
+
+    def _write(self, batch: list[Decision]) -> list[Decision]:
+        """Writes a batch and gives back what is to be tried again."""
+        try:
+            self._decisions.add(batch)
+        except StoreError as error:
+            if self.trouble is None:
+                _log.error("decisions cannot be written: %s; hooks are answered", error.reason)
+            self.trouble = error.reason
+            if error.trouble not in _NOWHERE:
+                return batch
+            self._drop(len(batch), error.reason)
+        except Exception as error:
+            self._drop(len(batch), type(error).__name__)
+        else:
+            self.written += len(batch)
+            if self.trouble is not None:
+                _log.warning("decisions are written again; lost meanwhile: %d", self.dropped)
+            self.trouble = None
+        return []
+
+    def _drop(self, count: int, why: str) -> None:
+        if self.dropped == 0:
+            _log.error("decisions are lost: %s; hooks are answered", why)
+        self.dropped += count

@@ -1,0 +1,142 @@
+"""Decisions and feedback on both databases: batches, repeats, quarantine, retention."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cds_service.protocol.feedback import Feedback, OverrideReason
+from cds_service.store import (
+    Database,
+    Decision,
+    DecisionLog,
+    FeedbackLog,
+    Judgement,
+    Kept,
+    NotTheirCard,
+    StoreError,
+)
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINE: Any = {"client": "a", "service": "s"}
+JUDGEMENT = Judgement(
+    patient_order="o",
+    study="qus",
+    scenario="surveillance",
+    rating="usually-not-appropriate",
+    rating_status="rated",
+    timing="on-time",
+    rule="qus",
+    modifiers=("vfa-criteria-met",),
+    indicator="warning",
+    reasons=("one", "two"),
+    card="card-1",
+    suggestions=("s-1", "s-2"),
+)
+DECISION = Decision(
+    id="d-1",
+    at=NOW,
+    service="s",
+    hook="order-select",
+    ruleset="2026.1.0",
+    knowledge="k",
+    client="a",
+    mode="live",
+    patient="p",
+    latency_ms=12.5,
+    declined={"not-bone-density": 2},
+    unread=("Condition",),
+    ignored={"entered-in-error": 1},
+    judgements=(JUDGEMENT, replace(JUDGEMENT, card=None, indicator=None, suggestions=())),
+)
+ITEM = Feedback(
+    card="card-1",
+    outcome="overridden",
+    at=NOW,
+    reasons=(OverrideReason("no", "urn:x", "Nö"), OverrideReason("other")),
+    comment="Später",
+)
+
+
+def test_a_decision_comes_back(database: Database) -> None:
+    """What was written is read again; a card is counted as often as it was shown."""
+    log = DecisionLog(database)
+    later = replace(DECISION, id="d-2", at=NOW + timedelta(seconds=1))
+    log.add([DECISION, later])
+    assert log.of_card("card-1") == (later, 2)
+    assert log.of_card("card-2") is None
+    log.add([])
+
+
+def test_decisions_are_kept_together_or_not_at_all(database: Database) -> None:
+    """One that cannot be kept keeps the others out: a batch is tried again as a whole."""
+    log = DecisionLog(database)
+    log.add([DECISION])
+    with pytest.raises(StoreError):
+        log.add([replace(DECISION, id="d-2", judgements=()), DECISION])
+    assert log.of_card("card-1") == (DECISION, 1)
+
+
+@pytest.mark.parametrize(
+    ("batch", "kept"),
+    [
+        ([ITEM], Kept(0, 1, 0)),
+        ([ITEM, ITEM], Kept(0, 2, 0)),
+        ([replace(ITEM, comment="another")], Kept(0, 1, 0)),
+        ([replace(ITEM, at=NOW + timedelta(milliseconds=1))], Kept(1, 0, 0)),
+        ([replace(ITEM, outcome="accepted", suggestions=("x",))], Kept(1, 0, 0)),
+        ([replace(ITEM, suggestions=("x",)), replace(ITEM, suggestions=("y",))], Kept(2, 0, 0)),
+        ([replace(ITEM, card="card-9")], Kept(1, 0, 1)),
+        ([replace(ITEM, card="card-9")] * 3 + [ITEM], Kept(1, 3, 1)),
+    ],
+)
+def test_repeats_count_once(database: Database, batch: list[Feedback], kept: Kept) -> None:
+    """Card, outcome, time and suggestions make an outcome; the first of its kind is kept."""
+    DecisionLog(database).add([DECISION])
+    log = FeedbackLog(database)
+    assert log.add([ITEM], **MINE, now=NOW) == Kept(1, 0, 0)
+    assert log.add(batch, **MINE, now=NOW) == kept
+    assert log.of_card("card-1")[0].feedback == ITEM
+
+
+@pytest.mark.parametrize("other", [{"client": "b"}, {"service": "t"}])
+def test_cards_of_others(database: Database, other: dict[str, str]) -> None:
+    """One card of another client or service, and nothing of the batch is kept."""
+    DecisionLog(database).add([DECISION])
+    log = FeedbackLog(database)
+    with pytest.raises(NotTheirCard) as error:
+        log.add([replace(ITEM, card="card-9"), ITEM], **{**MINE, **other}, now=NOW)
+    assert error.value.positions == (1,)
+    assert (log.of_card("card-1"), log.of_card("card-9")) == ((), ())
+
+
+def test_quarantine_ends_with_the_card(database: Database) -> None:
+    """Feedback that came before its card is the card's as soon as that is written."""
+    log = FeedbackLog(database)
+    assert log.add([ITEM], **MINE, now=NOW) == Kept(1, 0, 1)
+    assert log.add([ITEM], client="b", service="s", now=NOW) == Kept(1, 0, 1)
+    assert [one.is_unknown for one in log.of_card("card-1")] == [True, True]
+    assert log.count_unknown() == 2
+    DecisionLog(database).add([DECISION])
+    found = {one.client: one.is_unknown for one in log.of_card("card-1")}
+    assert found == {"a": False, "b": True}
+    assert log.count_unknown() == 1
+
+
+def test_what_is_old_goes(database: Database) -> None:
+    """A batch at a time; judgements go with their decision, feedback by its receipt."""
+    decisions, feedback = DecisionLog(database), FeedbackLog(database)
+    decisions.add(replace(DECISION, id=f"d-{n}", at=NOW - timedelta(days=n)) for n in range(1, 6))
+    for days in range(5):
+        item = replace(ITEM, at=NOW + timedelta(days=days))
+        feedback.add([item], **MINE, now=NOW - timedelta(days=days))
+    before = NOW - timedelta(days=2)
+    assert [decisions.prune(before, 2) for _ in range(3)] == [2, 1, 0]
+    assert [feedback.prune(before, 1) for _ in range(3)] == [1, 1, 0]
+    found = decisions.of_card("card-1")
+    assert found is not None
+    assert found[1] == 2
+    assert len(feedback.of_card("card-1")) == 3

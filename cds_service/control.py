@@ -78,7 +78,9 @@ class Switches:
         if self._clock() >= self._next_look and self._looking.acquire(blocking=False):
             self._next_look = self._clock() + LOOK_EVERY_S
             try:
-                threading.Thread(target=self._look_and_release, daemon=True).start()
+                threading.Thread(
+                    target=self._look_and_release, daemon=True, name="switches"
+                ).start()
             except RuntimeError:  # no thread to be had: a later call tries again
                 self._looking.release()
         return self._off

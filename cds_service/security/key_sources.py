@@ -226,7 +226,7 @@ class FetchedKeys:
         if not self._refreshing.acquire(blocking=False):
             return
         try:
-            threading.Thread(target=self._refresh_and_release, daemon=True).start()
+            threading.Thread(target=self._refresh_and_release, daemon=True, name="keys").start()
         except RuntimeError:  # no thread to be had: a later call tries again
             self._refreshing.release()
 

@@ -75,7 +75,7 @@ def worker(server: Server, together: Together, clock: Clock) -> FetchedKeys:
 def wait_for_refresh(keys: FetchedKeys) -> None:
     """Lets a background refresh end."""
     for thread in threading.enumerate():
-        if thread is not threading.current_thread() and thread.daemon:
+        if thread.name == "keys":
             thread.join(2)
 
 

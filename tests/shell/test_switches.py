@@ -99,7 +99,7 @@ def test_looks_now_and_then() -> None:
     assert not known.is_off("a", "s")
     release.set()
     for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread():
+        if thread.name == "switches":
             thread.join(2)
     assert known.is_off("a", "s")
     assert reads[0] == 2
@@ -124,7 +124,7 @@ def test_no_thread_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     now[0] += LOOK_EVERY_S
     known.is_off("a", "s")
     for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread():
+        if thread.name == "switches":
             thread.join(2)
     assert known.is_off("a", "s")
 

@@ -6,6 +6,7 @@ not. A new revision is a file in `versions/`, the changed `tables.py` and `revis
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -16,6 +17,8 @@ from sqlalchemy import Connection, text
 from cds_service.store.database import Database
 from cds_service.store.errors import StoreError, Trouble
 from cds_service.store.revision import HEAD, current_revision, revision_on
+
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its plugins otherwise
 
 PATIENCE_S = 60.0
 """How long a migration waits for another one, or for those who use the tables."""

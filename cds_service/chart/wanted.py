@@ -72,5 +72,5 @@ class Wanted:
         if not self.pages.bundles:
             return PrefetchValue(PartState.UNREAD, f"{absent}, {why}")
         if self.pages.own:
-            return self.pages.value(f"{PAGED}, {why}" if why else None)
+            return self.pages.value(f"{PAGED}, {why}" if why else self.restricted)
         return self.pages.value(why or self.restricted)

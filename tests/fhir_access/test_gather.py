@@ -183,6 +183,16 @@ def test_pages_of_a_prefetched_bundle(server: FaultyServer) -> None:
     assert "2020-05-10" in found.cards[0]["detail"]
 
 
+def test_further_pages_by_a_restricted_scope(server: FaultyServer) -> None:
+    """Pages read by a scope for some resources only do not make a result whole."""
+    base = server.base("healthy")
+    first = {**bundle([]), "link": [{"relation": "next", "url": f"{base}/Observation?patient=x"}]}
+    given = prefetch(patient(), CHART[2:]) | {"observations": first}
+    scopes = "patient/*.r patient/*.s?category=laboratory"
+    found = Caller().call(body(base, prefetch=given, scopes=scopes))
+    assert found.reasons["Observation"] == "scope granted for some resources only"
+
+
 @pytest.mark.parametrize(
     ("kind", "argument", "requests", "reason"),
     [

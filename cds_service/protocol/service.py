@@ -27,6 +27,21 @@ class PrefetchItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A synthetic patient with an order, and what the service makes of it at a date.
+
+    `request` is a whole hook request with prefetch. `expected` is a part of the explanation's
+    first order (study, scenario, rating, timing, indicator ...): what must be found there.
+    """
+
+    name: str
+    title: str
+    request: Mapping[str, Any]
+    as_of: date
+    expected: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """A decision service: pure functions of (orders, chart, settings, as_of) and its description.
 
@@ -54,5 +69,7 @@ class Service:
     """What `cds-service check` should tell about a settings block: duplicate, unmapped codes."""
     about: Callable[[], Mapping[str, Any]] = dict
     """Everything the service knows as plain data: rules, ratings, thresholds, sources."""
+    examples: Callable[[], tuple[Example, ...]] = tuple
+    """Cases to show the service with, and to try it with while it runs."""
     about_markdown: Callable[[], str] = str
     """The same as a page for people."""

@@ -287,14 +287,21 @@ class _Wire:
                     far = socket.create_connection(self._server)
                     peers[near], peers[far] = far, near
                     self._sockets += [near, far]
-                else:
-                    data = one.recv(65536)
-                    if data:
-                        peers[one].sendall(data)
-                    else:
-                        other = peers.pop(one)
-                        del peers[other]
-                        other.close()
+                elif one in peers:  # its other end may have closed it a moment ago
+                    self._forward(one, peers)
+
+    def _forward(self, one: socket.socket, peers: dict[socket.socket, socket.socket]) -> None:
+        try:
+            data = one.recv(65536)
+            if data:
+                peers[one].sendall(data)
+                return
+        except OSError:
+            pass  # an end that went away ends the other one too
+        other = peers.pop(one)
+        del peers[other]
+        for end in (one, other):
+            end.close()
 
     def close(self) -> None:
         """Ends all connections."""

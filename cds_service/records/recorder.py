@@ -16,8 +16,8 @@ from cds_service.store.errors import Trouble
 
 AT_MOST = 5000
 """Decisions that wait; at a few kilobytes each, memory that a process can spare."""
-BATCH = 100
-GATHER_S = 0.1
+BATCH = 500
+GATHER_S = 0.25
 """How long a batch is gathered: an answer is long sent by then, and many calls share a flush."""
 RETRY_S = 1.0
 PATIENCE_S = 3.0
@@ -121,18 +121,21 @@ class Recorder:
     def _write_forever(self) -> None:
         while True:
             self._wake.wait()
-            self._hurry.wait(self._gather_s)
+            if len(self._waiting) < BATCH:  # what came during the last flush is gathered as well
+                self._hurry.wait(self._gather_s)
             self._wake.clear()
-            while batch := self._take():
-                left = self._write(batch)
-                with self._idle:
-                    self._in_hand = 0
-                    self._waiting.extendleft(reversed(left))
-                    if not self._waiting:
-                        self._idle.notify_all()
-                if left:
-                    self._hurry.wait(self._retry_s)
-                    sleep(_BREATH_S)  # at the end of the process too, do not hammer the store
+            batch = self._take()
+            left = self._write(batch) if batch else []
+            with self._idle:
+                self._in_hand = 0
+                self._waiting.extendleft(reversed(left))
+                if self._waiting:
+                    self._wake.set()
+                else:
+                    self._idle.notify_all()
+            if left:
+                self._hurry.wait(self._retry_s)
+                sleep(_BREATH_S)  # at the end of the process too, do not hammer the store
 
     def _take(self) -> list[Decision]:
         with self._lock:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
+from cds_service.store.bulk import insert_all
 from cds_service.store.database import Database
 from cds_service.store.tables import decision, judgement
 
@@ -97,14 +98,18 @@ class DecisionLog:
 
     def add(self, decisions: Iterable[Decision]) -> None:
         """Keeps all of them, or with StoreError none."""
-        rows = [_columns(one) for one in decisions]
-        judgements = [row for one in rows for row in one.pop("judgements")]
-        if not rows:
+        decisions = tuple(decisions)
+        if not decisions:
             return
+        rows = [_decision_row(one) for one in decisions]
+        judgements = [
+            _judgement_row(one.id, position, judged)
+            for one in decisions
+            for position, judged in enumerate(one.judgements)
+        ]
         with self._database.transaction() as connection:
-            connection.execute(insert(decision), rows)
-            if judgements:
-                connection.execute(insert(judgement), judgements)
+            insert_all(connection, decision, rows)
+            insert_all(connection, judgement, judgements)
 
     def of_card(self, card: str) -> tuple[Decision, int] | None:
         """The newest decision that showed a card, and how often it was shown."""
@@ -128,22 +133,48 @@ def owners(connection: Connection, cards: Iterable[str]) -> dict[str, tuple[str,
     return {card: (client, service) for card, client, service in found}
 
 
-def _columns(one: Decision) -> dict[str, Any]:
-    row = asdict(one)
-    for name in ("declined", "unread", "ignored"):
-        row[name] = _text(row[name])
-    for position, judged in enumerate(row["judgements"]):
-        judged |= {"decision": one.id, "position": position}
-        for name in _LISTS:
-            judged[name] = _text(judged[name])
-    return row
+def _decision_row(one: Decision) -> tuple[Any, ...]:
+    """The values in the order of the table's columns."""
+    return (
+        one.id,
+        one.at,
+        one.service,
+        one.hook,
+        one.ruleset,
+        one.knowledge,
+        one.client,
+        one.mode,
+        one.patient,
+        one.silence,
+        one.latency_ms,
+        _text(one.declined) if one.declined else "{}",
+        _text(one.unread) if one.unread else "[]",
+        _text(one.ignored) if one.ignored else "{}",
+    )
+
+
+def _judgement_row(decision_id: str, position: int, one: Judgement) -> tuple[Any, ...]:
+    return (
+        decision_id,
+        position,
+        one.patient_order,
+        one.study,
+        one.scenario,
+        _text(one.modifiers) if one.modifiers else "[]",
+        one.rating,
+        one.rating_status,
+        one.timing,
+        one.indicator,
+        one.silence,
+        one.rule,
+        _text(one.reasons) if one.reasons else "[]",
+        one.card,
+        _text(one.suggestions) if one.suggestions else "[]",
+    )
 
 
 _LISTS = ("modifiers", "reasons", "suggestions")
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+_text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def _decision(row: Mapping[str, Any], judged: list[Mapping[str, Any]]) -> Decision:

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.bodies import bodies, instances
+from benchmarks.callers import registered_caller
 from benchmarks.load import Measured, run
 from benchmarks.servers import THREADS, WORKERS, Server, ask, start
 
@@ -22,7 +23,8 @@ SIZES = (
     ("400 KB", 400_000, 100),
     ("2 MB", 2_000_000, 24),
 )
-"""Name, bytes, requests per round."""
+"""Name, bytes, requests per round; the first one also with a token in each call."""
+AS_OF = {"CDS_AS_OF": "2026-11-23"}
 
 
 def main() -> None:
@@ -30,15 +32,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement")
     parser.add_argument("--scale", type=float, default=1.0, help="factor for the requests")
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="only so many sizes")
     options = parser.parse_args()
     sample = next(instances(bodies(20_000, 1)))
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.json"
-        servers = {"ours": start("ours", sample, {"CDS_AS_OF": "2026-11-23"})}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        answer = folder / "answer.json"
+        servers: dict[str, Server] = {}
         try:
+            store = {"CDS_DATABASE_URL": f"sqlite:///{folder / 'ours.sqlite'}"}
+            servers["ours"] = start("ours", sample, AS_OF | store)
+            settings, authorize = registered_caller(folder)
+            store = {"CDS_DATABASE_URL": f"sqlite:///{folder / 'jwt.sqlite'}"}
+            servers["jwt"] = start("ours", sample, AS_OF | store | settings, authorize=authorize)
             answer.write_bytes(_card_answer(servers["ours"], sample))
             servers["bare"] = start("bare", sample, {"BENCH_ANSWER": str(answer)})
-            _report(servers, options.rounds, options.scale)
+            _report(servers, SIZES[: options.sizes], options.rounds, options.scale)
         finally:
             for server in servers.values():
                 server.stop()
@@ -52,7 +61,12 @@ def _card_answer(server: Server, body: bytes) -> bytes:
     return text
 
 
-def _report(servers: dict[str, Server], rounds: int, scale: float) -> None:
+def _report(
+    servers: dict[str, Server],
+    sizes: tuple[tuple[str, int, int], ...],
+    rounds: int,
+    scale: float,
+) -> None:
     print(
         f"\n{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, "
         f"Python {platform.python_version()}, {WORKERS} workers x {THREADS} "
@@ -64,20 +78,26 @@ def _report(servers: dict[str, Server], rounds: int, scale: float) -> None:
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     cpu: dict[str, float] = {}
-    for name, size, requests in SIZES:
+    for name, size, requests in sizes:
+        compared = ["bare", "ours", "jwt"] if name == sizes[0][0] else ["bare", "ours"]
         prepared = bodies(size, 32 if size < 1_000_000 else 8)
         for connections in (1, 8):
             count = max(8, int(requests * scale))
-            found: dict[str, list[Measured]] = {"bare": [], "ours": []}
-            for server in servers.values():
-                run(server, instances(prepared), max(8, count // 5), connections)
+            found: dict[str, list[Measured]] = {label: [] for label in compared}
+            for label in compared:
+                run(servers[label], instances(prepared), max(8, count // 5), connections)
             for _ in range(rounds):
-                for label, server in servers.items():
-                    found[label].append(run(server, instances(prepared), count, connections))
+                for label in compared:
+                    found[label].append(
+                        run(servers[label], instances(prepared), count, connections)
+                    )
             bare, ours = found["bare"], found["ours"]
             cpu[name] = _middle(ours, lambda item: item.cpu_ms)
             print(_row(name, connections, bare, ours), flush=True)
-    print(f"\nDoubling the chart (200 KB to 400 KB): {cpu['400 KB'] / cpu['200 KB']:.2f} x CPU")
+            if "jwt" in found:
+                print(_row(f"{name}, RS384", connections, bare, found["jwt"]), flush=True)
+    if {"200 KB", "400 KB"} <= cpu.keys():
+        print(f"\nDoubling the chart (200 KB to 400 KB): {cpu['400 KB'] / cpu['200 KB']:.2f} x CPU")
     for label, server in servers.items():
         print(
             f"{label}: first answer {server.startup_s:.2f} s after the start, "

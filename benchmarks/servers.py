@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     startup_s: float
+    authorize: Callable[[], str] | None = None
 
     def pids(self) -> list[int]:
         """The master and its workers."""
@@ -59,6 +61,7 @@ def start(
     *,
     threads: int = THREADS,
     log: Path | None = None,
+    authorize: Callable[[], str] | None = None,
 ) -> Server:
     """Starts `ours` or `bare` and waits for the first answer to a hook call.
 
@@ -79,16 +82,22 @@ def start(
         process = subprocess.Popen(
             command, env=os.environ | environment, stdout=written, stderr=written
         )
-    _first_answer(process, port, body)
-    return Server(process, port, time.perf_counter() - began)
+    _first_answer(process, port, body, authorize)
+    return Server(process, port, time.perf_counter() - began, authorize)
 
 
-def _first_answer(process: subprocess.Popen[bytes], port: int, body: bytes) -> None:
+def _first_answer(
+    process: subprocess.Popen[bytes],
+    port: int,
+    body: bytes,
+    authorize: Callable[[], str] | None,
+) -> None:
     for _ in range(400):
         if process.poll() is not None:
             raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
         try:
-            if ask(http.client.HTTPConnection("127.0.0.1", port, timeout=30), body)[0] == 200:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            if ask(connection, body, authorize() if authorize else None)[0] == 200:
                 return
         except OSError:
             time.sleep(0.025)
@@ -96,8 +105,13 @@ def _first_answer(process: subprocess.Popen[bytes], port: int, body: bytes) -> N
     raise RuntimeError("no answer within ten seconds")
 
 
-def ask(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, bytes]:
+def ask(
+    connection: http.client.HTTPConnection, body: bytes, authorization: str | None = None
+) -> tuple[int, bytes]:
     """One hook call on an open connection."""
-    connection.request("POST", PATH, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if authorization:
+        headers["Authorization"] = authorization
+    connection.request("POST", PATH, body, headers)
     response = connection.getresponse()
     return response.status, response.read()

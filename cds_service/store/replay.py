@@ -53,9 +53,8 @@ class ReplayStore:
         """
         if len(key) != 32:
             raise ValueError("a replay key has 32 bytes")
-        with self._database.statements() as connection:
-            result = connection.execute(_CLAIM, {"key": key, "expires_at": expires_at, "now": now})
-            is_first = result.rowcount == 1
+        values = {"key": key, "expires_at": expires_at, "now": now}
+        is_first = self._database.change(_CLAIM, values) == 1
         if next(self._calls) % PRUNE_EVERY == 0:
             with suppress(StoreError):  # the claim is made and must be told; another one prunes
                 self.prune(now)

@@ -70,7 +70,7 @@ def test_what_a_dangling_citation_is() -> None:
         "`cds_service/chart/patient_gate.py::check_subjects` `tests/docs/test_safety.py::test_risk`"
     )
     assert [problem for name in cited(good) if (problem := dangling(name))] == []
-    bad = "`cds_service/nowhere.py` `cds_service/control.py::Switches.fly` `tests/docs/test_safety.py::test_x`"
+    bad = "`cds_service/no.py` `cds_service/control.py::Switches.fly` `tests/a/test_b.py::test_c`"
     assert [dangling(name) is None for name in cited(bad)] == [False, False, False]
 
 

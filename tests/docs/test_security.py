@@ -34,7 +34,7 @@ def test_threat(threat: str) -> None:
 
 
 def test_what_is_left_to_the_deployer() -> None:
-    """TLS, network, secrets and the database are said to be the deployer's, and where it is told."""
+    """TLS, network, secrets, database encryption: said to be the deployer's, with a link."""
     section = SECURITY.split("## What is left to the deployer")[1].split("\n## ")[0]
     for word in ("TLS", "Network", "Secrets", "Encryption of the database"):
         assert re.search(rf"^\| {word}.*\]\(", section, re.MULTILINE), word

@@ -1,4 +1,4 @@
-"""The project's Markdown as data: fences, links, anchors, tables, and what they name in the tree."""
+"""The Markdown of the project as data: fences, links, anchors, tables, what they name."""
 
 from __future__ import annotations
 

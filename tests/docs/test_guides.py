@@ -85,16 +85,23 @@ def test_every_guide_shows_a_registry() -> None:
 def commands(text: str) -> Iterator[list[str]]:
     """The simple commands of a shell block as words, variables set before them left out."""
     for line in text.replace("\\\n", " ").splitlines():
-        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
         words: list[str] = []
-        for word in [*lexer, ";"]:
+        for word in [*_words(line), ";"]:
             if word and set(word) <= set(";&|"):
                 if words:
                     yield words
                 words = []
             elif words or not re.fullmatch(r"[A-Za-z_]\w*=.*", word):
                 words.append(word)
+
+
+def _words(line: str) -> list[str]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    try:
+        return list(lexer)
+    except ValueError:  # part of a quotation that goes over several lines
+        return line.split()
 
 
 def wrong(words: list[str]) -> str | None:

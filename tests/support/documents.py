@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_SKIPPED = {".venv", ".git", "node_modules", "dist", "build"}
+_MADE = {"node_modules", "dist", "build"}
 _FENCE = re.compile(
     r"^(?P<mark>`{3,}|~{3,})(?P<language>\S*)[^\n]*\n(?P<text>.*?)^(?P=mark)\s*$", re.M | re.S
 )
@@ -29,9 +29,12 @@ class Fence:
 
 
 def markdown_files() -> tuple[Path, ...]:
-    """Every Markdown file of the project."""
-    found = sorted(ROOT.rglob("*.md"))
-    return tuple(path for path in found if not _SKIPPED & set(path.relative_to(ROOT).parts))
+    """Every Markdown file of the project; hidden folders and what is made are none of it."""
+    return tuple(
+        path
+        for path in sorted(ROOT.rglob("*.md"))
+        if not any(part.startswith(".") or part in _MADE for part in path.relative_to(ROOT).parts)
+    )
 
 
 def name(path: Path) -> str:

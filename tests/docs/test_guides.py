@@ -86,8 +86,13 @@ def commands(text: str) -> Iterator[list[str]]:
     """The simple commands of a shell block as words, variables set before them left out."""
     for line in text.replace("\\\n", " ").splitlines():
         words: list[str] = []
+        is_file = False
         for word in [*_words(line), ";"]:
-            if word and set(word) <= set(";&|"):
+            if word and set(word) <= set("<>"):
+                is_file = True  # where output goes, or input comes from
+            elif is_file:
+                is_file = False
+            elif word and set(word) <= set(";&|"):
                 if words:
                     yield words
                 words = []
@@ -153,6 +158,8 @@ def test_commands_in_a_line(page: str) -> None:
     [
         ("make run PORT=8001", True),
         ("make coffee", False),
+        ("make bench > figures.txt", True),
+        ("make run && make coffee", False),
         ("CDS_CLIENTS=x.toml cds-service check --client a --requests b/", True),
         ("cds-service brew", False),
         ("cds-service client brew", False),

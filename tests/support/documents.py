@@ -106,6 +106,8 @@ def dangling(citation: str) -> str | None:
     file, _, names = citation.partition("::")
     path = ROOT / file
     if not path.exists():
+        path = ROOT / file.removesuffix(".py") / "__init__.py"  # a module that became a folder
+    if not path.exists():
         return f"{citation}: there is no such file"
     if names and names not in _defined(path):
         return f"{citation}: {file} defines no {names}"
@@ -114,7 +116,7 @@ def dangling(citation: str) -> str | None:
 
 @cache
 def _defined(path: Path) -> frozenset[str]:
-    """Functions, classes, methods as Class.method, and constants of a module."""
+    """Functions, classes, methods as Class.method, constants of a module; what it passes on too."""
     found: set[str] = set()
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -122,6 +124,8 @@ def _defined(path: Path) -> frozenset[str]:
         if isinstance(node, ast.ClassDef):
             inner = (item for item in node.body if isinstance(item, ast.FunctionDef))
             found.update(f"{node.name}.{item.name}" for item in inner)
+        elif isinstance(node, ast.ImportFrom) and path.name == "__init__.py":
+            found.update(item.asname or item.name for item in node.names)
         elif isinstance(node, ast.Assign):
             found.update(item.id for item in node.targets if isinstance(item, ast.Name))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):

@@ -90,6 +90,10 @@ def switch(
     services = or_stop(load_services)
     if service and service not in services:
         raise click.UsageError(f"--service: no service {service}; known: {', '.join(services)}")
+    if rule and service:
+        known = [one["id"] for one in services[service].about().get("rules", ())]
+        if known and rule not in known:  # else a mistyped name would look like a success
+            raise click.UsageError(f"--rule: no rule {rule}; known: {', '.join(known)}")
     if rule:
         kind = ScopeKind.RULE
     elif service:

@@ -201,6 +201,10 @@ def test_another_rule_goes_on(environment: dict[str, str]) -> None:
         (("all", "maybe", "--why", "x"), "'on', 'off'"),
         (("all", "off", "--rule", "r", "--why", "x"), "--rule: needs --service"),
         (("all", "off", "--service", "none", "--why", "x"), "no service none; known: bone-density"),
+        (
+            ("all", "off", "--service", SERVICE, "--rule", "surveilance", "--why", "x"),
+            "no rule surveilance; known: deceased",
+        ),
     ],
 )
 def test_wrong_switches(

@@ -23,7 +23,8 @@ from cds_service.web.refusals import UnknownService
 FORMATS = {"html": "text/html", "json": "application/json"}
 """What `?format=` may ask for; without it the Accept header decides, HTML where it does not."""
 
-_STYLE = "about.css"
+_FILES = {"about.css": "text/css", "about.svg": "image/svg+xml"}
+"""What the page is drawn with: its style and its icon."""
 _HEADERS = (
     (
         "Content-Security-Policy",
@@ -65,9 +66,9 @@ def about_blueprint(services: Mapping[str, Service], knowledge: Mapping[str, str
         return _Body(render_template("about.html", about=document).encode(), FORMATS[form])
 
     @cache
-    def style() -> _Body:
+    def file(name: str) -> _Body:
         folder = resources.files(__package__).joinpath("static")
-        return _Body(folder.joinpath(_STYLE).read_bytes(), "text/css")
+        return _Body(folder.joinpath(name).read_bytes(), _FILES[name])
 
     # No second spelling with a slash at its end: the address of the style is relative to this one.
     @blueprint.get("/about/<service_id>", strict_slashes=True)
@@ -80,10 +81,11 @@ def about_blueprint(services: Mapping[str, Service], knowledge: Mapping[str, str
         response.content_language.add("en")
         return response
 
-    @blueprint.get(f"/static/{_STYLE}", endpoint="static")
-    def show_style() -> Response:
-        return style().response()
+    def show_file(name: str) -> Response:
+        return file(name).response()
 
+    for name in _FILES:
+        blueprint.add_url_rule(f"/static/{name}", "static", show_file, defaults={"name": name})
     return blueprint
 
 

@@ -46,6 +46,10 @@ def _source(data: Data, key: str) -> Ref:
     return found
 
 
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
 def _paragraph(name: str, title: str) -> Callable[[Data], tuple[Block, ...]]:
     return lambda data: (Paragraph(name, data[name], title),)
 
@@ -71,7 +75,7 @@ def _ratings(data: Data) -> tuple[Block, ...]:
             tuple(
                 Row(
                     (
-                        item["study"],
+                        _capital(item["study"]),
                         item["rating"],
                         Ref(item["doseMSv"], f"#dose-{item['studyId']}"),
                         _source(data, item["source"]),
@@ -93,25 +97,27 @@ def _edition_changes(data: Data) -> tuple[Block, ...]:
     for old in data["pastRatings"]:
         new = now.get((old["variant"], old["study"]))
         if new is not None and new["rating"] != old["rating"]:
-            rows.append(Row((new["study"], old["edition"], old["rating"], new["rating"])))
+            rows.append(Row((_capital(new["study"]), old["edition"], old["rating"], new["rating"])))
     columns = ("Study", "Earlier edition", "Rating then", "Rating now")
     return (Table("edition-changes", "Follow-up ratings that changed", columns, tuple(rows)),)
 
 
 def _doses(data: Data) -> tuple[Block, ...]:
+    """Studies with a dose first; of the others it is said that none was found."""
+    given = [item for item in data["doses"] if "doseMSv" in item or "note" in item]
+    others = [item for item in data["doses"] if item not in given]
     rows = tuple(
         Row(
             (
-                item["study"],
-                item.get("doseMSv") or _NOT_GIVEN,
-                item.get("note", "–"),
+                _capital(item["study"]),
+                "; ".join(item[name] for name in ("doseMSv", "note") if name in item) or _NOT_GIVEN,
                 _source(data, item["source"]) if "source" in item else "–",
             ),
             f"dose-{item['studyId']}",
         )
-        for item in data["doses"]
+        for item in (*given, *others)
     )
-    columns = ("Study", "Effective dose (mSv)", "Note", "Source")
+    columns = ("Study", "Effective dose (mSv)", "Source")
     return (Table("doses", "Radiation dose of the studies, adults", columns, rows),)
 
 

@@ -232,6 +232,7 @@ def explain(
             as_of=as_of or clinical_date(settings, client),
             uuid_key=settings.secret_key,
             access=_access(settings, registry, client) if fetch else None,
+            public_url=settings.public_url,
         )
     except Exception as error:
         failure = failure_of(error, settings.max_body_bytes)

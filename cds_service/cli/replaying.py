@@ -57,6 +57,7 @@ def _answered(
             body,
             as_of=clinical_date(settings, client),
             uuid_key=settings.secret_key,
+            public_url=settings.public_url,
         )
     except Exception as error:
         failure = failure_of(error, settings.max_body_bytes)

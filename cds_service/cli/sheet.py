@@ -79,8 +79,18 @@ def _service(service: Service, base: str, settings: Settings) -> dict[str, Any]:
         "scopes": scopes(service),
         "topics": known.get("topics"),
         "overrideReasons": known.get("overrideReasons"),
-        "links": known.get("links"),
+        "links": _links(service, known.get("links"), settings.public_url),
     }
+
+
+def _links(
+    service: Service, stated: list[dict[str, str]] | None, public_url: str | None
+) -> list[dict[str, str]] | None:
+    """What a service has stated, and its own page, to which cards lead where it is public."""
+    if stated is None or public_url is None or not public_url.startswith("https://"):
+        return stated
+    page = {"label": "The page about this service", "url": f"{public_url}/about/{service.id}"}
+    return [*stated, page]
 
 
 def _endpoints(service: Service, base: str, settings: Settings) -> Iterator[dict[str, str]]:

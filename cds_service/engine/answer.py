@@ -53,13 +53,15 @@ def answer(
     uuid_key: bytes,
     access: FhirAccess | None = None,
     switches: Switches | None = None,
+    public_url: str | None = None,
 ) -> Answer:
     """Judges the orders of one request body.
 
     Raises InvalidRequest, WrongPatient, or the service's ChartNotReadable. Without an order of
     this service's own, the chart is not read at all; without `access` nothing is read from the
     client's FHIR server. What `switches` have off, and a client whose mode is not live, gets no
-    cards; a silent client's orders are judged all the same.
+    cards; a silent client's orders are judged all the same. Cards lead to the page about the
+    service where `public_url` says under which address it is reached.
     """
     if is_stripped(client.profile, body) and not problems("request", body):
         return _nothing_to_judge(service, client, body, as_of)
@@ -97,6 +99,7 @@ def answer(
         orderables=service.orderables(settings),
         orders=orders,
         ruleset=service.ruleset,
+        about_url=f"{public_url}/about/{service.id}" if public_url else None,
     )
     response = response_of(client.profile, cards, shown, orders)
     return Answer(

@@ -26,6 +26,7 @@ class Render(Protocol):
         orderables: Mapping[str, Any],
         orders: tuple[Order, ...],
         ruleset: str,
+        about_url: str | None = None,
     ) -> list[dict[str, Any]]:
         """The cards, in the order of the advice."""
 

@@ -29,19 +29,20 @@ def cards_of(
     hook_instance: str,
     uuid_key: bytes,
     ruleset: str,
+    about_url: str | None = None,
     selection_behavior: str = "at-most-one",
 ) -> list[dict[str, Any]]:
     """One card for each advice that has an indicator, in the same order.
 
     Card and suggestion uuids are derived from client, hook instance, order, rule and content, so a
-    repeated call repeats them.
+    repeated call repeats them. `about_url` is the public address of the page about the service.
     """
     cards: list[dict[str, Any]] = []
     seen: Counter[tuple[str, ...]] = Counter()
     for advice in advices:
         if advice.indicator is None:
             continue
-        card = _card(advice, suggest(advice), selection_behavior, ruleset)
+        card = _card(advice, suggest(advice), selection_behavior, ruleset, about_url)
         parts = (client_name, hook_instance, advice.order, advice.rule, _digest(card))
         # Two drafts may have one name and get one text: their cards still are two.
         cards.append(_with_uuids(card, uuid_key, (*parts, str(seen[parts]))))
@@ -50,22 +51,26 @@ def cards_of(
 
 
 def _card(
-    advice: Advice, suggestions: list[dict[str, Any]], selection_behavior: str, ruleset: str
+    advice: Advice,
+    suggestions: list[dict[str, Any]],
+    selection_behavior: str,
+    ruleset: str,
+    about_url: str | None,
 ) -> dict[str, Any]:
     card: dict[str, Any] = {
         "summary": shortened(advice.summary) or "Advice on this order",
         "detail": advice.detail.strip(),
         "indicator": advice.indicator,
-        "source": _source(advice),
+        "source": _source(advice, about_url),
         "suggestions": suggestions,
         "selectionBehavior": selection_behavior if suggestions else "",
         "overrideReasons": [
             own_coding(reason) for reason in advice.override_reasons if reason.display
         ],
         "links": [
-            {"label": link.label, "url": link.url, "type": "absolute"}
+            {"label": link.label, "url": url, "type": "absolute"}
             for link in advice.links
-            if link.label and _is_https(link.url)
+            if link.label and (url := _address(link.url, about_url))
         ],
         "extension": {EXTENSION: _decision(advice, ruleset)},
     }
@@ -82,10 +87,12 @@ def shortened(summary: str) -> str:
     return (words if space else start).rstrip(" ,;:–-") + "…"
 
 
-def _source(advice: Advice) -> dict[str, Any]:
+def _source(advice: Advice, about_url: str | None) -> dict[str, Any]:
     source: dict[str, Any] = {"label": plain(advice.source_label) or "Clinical decision support"}
-    if advice.source_url and _is_https(advice.source_url):
-        source["url"] = advice.source_url
+    places = (f"#{advice.source_anchor}" if advice.source_anchor else "", advice.source_url or "")
+    urls = [url for place in places if (url := _address(place, about_url))]
+    if urls:
+        source["url"] = urls[0]
     if advice.topic:
         source["topic"] = own_coding(advice.topic)
     return source
@@ -120,5 +127,7 @@ def _digest(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _is_https(url: str) -> bool:
-    return url.startswith("https://") and len(url) > len("https://")
+def _address(url: str, about_url: str | None) -> str | None:
+    """An https address, or None; `#id` is a place on the page about the service."""
+    full = f"{about_url or ''}{url}" if url.startswith("#") else url
+    return full if full.startswith("https://") and len(full) > len("https://") else None

@@ -42,6 +42,7 @@ def render(
     orderables: Mapping[str, Any],
     orders: tuple[Order, ...],
     ruleset: str,
+    about_url: str | None = None,
 ) -> list[dict[str, Any]]:
     """One card for each advice that has an indicator, each saying that ratings are for testing.
 
@@ -57,6 +58,7 @@ def render(
         hook_instance=hook_instance,
         uuid_key=uuid_key,
         ruleset=ruleset,
+        about_url=about_url,
     )
 
 

@@ -67,7 +67,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link shown on a card; the address comes from the service's fixed manifest."""
+    """A link shown on a card; the address comes from the service's fixed manifest.
+
+    `#id` is a place on the page about the service, shown where that page has a public address.
+    """
 
     label: str
     url: str
@@ -98,6 +101,8 @@ class Advice:
     topic: Coding | None = None
     source_label: str = ""
     source_url: str | None = None
+    source_anchor: str | None = None
+    """A place on the page about the service, taken before `source_url` where the page is public."""
     links: tuple[Link, ...] = ()
     override_reasons: tuple[Coding, ...] = ()
     proposals: tuple[Proposal, ...] = ()

@@ -12,6 +12,7 @@ from cds_service.records import Recorder, knowledge_hash
 from cds_service.registry import Registry
 from cds_service.store import Database, DecisionLog, FeedbackLog
 from cds_service.web import cors, errors, explain, feedback, headers, health, openapi, services
+from cds_service.web.about import about_blueprint
 from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
 from cds_service.web.context import Context
@@ -36,6 +37,7 @@ def create_app(
     # A redirected POST loses its body in many clients: both spellings are served instead.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    knowledge = {one.id: knowledge_hash(one.about()) for one in installed.values()}
     Context(
         settings=settings,
         live=live,
@@ -45,12 +47,13 @@ def create_app(
         switches=switches_of(database),
         recorder=Recorder(DecisionLog(database)),
         feedback=FeedbackLog(database),
-        knowledge={one.id: knowledge_hash(one.about()) for one in installed.values()},
+        knowledge=knowledge,
         discovery=encode(discovery_document(installed)),
         openapi=encode(openapi_document(settings, installed)),
     ).install(app)
     for module in (services, feedback, health, openapi):
         app.register_blueprint(module.blueprint)
+    app.register_blueprint(about_blueprint(installed, knowledge))
     if settings.explain_enabled:
         app.register_blueprint(explain.blueprint)
     errors.install(app)

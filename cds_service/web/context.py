@@ -100,6 +100,7 @@ class Context:
             uuid_key=self.settings.secret_key,
             switches=self.switches,
             access=caller.fhir_servers.access(client, caller.began),
+            public_url=self.settings.public_url,
         )
 
     def record(self, caller: Caller, answer: Answer) -> None:

@@ -12,10 +12,13 @@ _HEADERS = (
 
 
 def install(app: Flask) -> None:
-    """Answers hold patient data: nobody on the way keeps them or guesses at their type."""
+    """Answers hold patient data: nobody on the way keeps them or guesses at their type.
+
+    A page that holds none sets what differs itself.
+    """
 
     @app.after_request
     def add(response: Response) -> Response:
         for name, value in _HEADERS:
-            response.headers[name] = value
+            response.headers.setdefault(name, value)
         return response

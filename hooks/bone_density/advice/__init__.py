@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cds_service.protocol.advice import Advice, Coding, Link
 from cds_service.protocol.orders import Order
+from hooks.bone_density.advice.anchors import about_link, anchor
 from hooks.bone_density.advice.detail import detail
 from hooks.bone_density.advice.proposals import proposal
 from hooks.bone_density.advice.reasons import reasons_for
@@ -39,7 +40,7 @@ LINKS = {
     ),
     "iscd": Link("ISCD Official Positions, Adult", "https://iscd.org/official-positions-2023"),
 }
-"""Every address a card may carry; clients register them from here."""
+"""Every address a card may carry beside that of this service's own page; clients register them."""
 
 _PROJECT_LABELS = {
     Scenario.RED_FLAG: "Safety rule of this service",
@@ -75,7 +76,11 @@ def advise(
         topic=TOPIC,
         source_label=_source_label(decision),
         source_url=LINKS["acr"].url if rests_on_acr else None,
-        links=(LINKS["acr"],) if has_card and rests_on_acr else (),
+        source_anchor=anchor(decision) if has_card else None,
+        links=(
+            *((LINKS["acr"],) if has_card and rests_on_acr else ()),
+            *((about_link(decision),) if has_card else ()),
+        ),
         override_reasons=OVERRIDE_REASONS if has_card else (),
         proposals=tuple(
             proposal(offer, order, _rating(offer, situation, facts)) for offer in decision.offers

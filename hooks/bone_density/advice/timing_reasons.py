@@ -16,7 +16,7 @@ from hooks.bone_density.words import (
     Timing,
 )
 
-_EARLY_TEXTS = {
+EARLY_TEXTS = {
     EarlyReason.NEW_THERAPY: (
         "Therapy was started or changed: a DXA about 1 year after starting new therapy can be "
         "warranted.",
@@ -52,6 +52,7 @@ _EARLY_TEXTS = {
         "gighz-surveillance",
     ),
 }
+"""What documents an earlier DXA: words and source key."""
 
 
 _UNCLEAR_TEXTS = {
@@ -144,7 +145,7 @@ def _band(decision: Decision, facts: Facts) -> Iterator[Reason]:
     timing = decision.situation.timing
     if timing is Timing.EARLY_WITH_REASON or (timing is Timing.TOO_SOON and when.reasons):
         for reason in when.reasons:
-            text, source = _EARLY_TEXTS[reason]
+            text, source = EARLY_TEXTS[reason]
             yield Reason(reason.value, text, source, when.evidence)
     if timing is Timing.TOO_SOON and study in TIMED:
         yield Reason(

@@ -53,12 +53,14 @@ class Rating:
 class Source:
     """Where a statement comes from, and how near to the original it was read.
 
-    `cite` is the short form for cards; it says through whom a text was read.
+    `cite` is the form for cards, `short` the one for links to it; both say through whom a text was
+    read.
     """
 
     key: str
     title: str
     cite: str
+    short: str
     grade: str
     url: str | None
     retrieved: str
@@ -126,6 +128,7 @@ def load(root: Traversable) -> Knowledge:
             key=key,
             title=item["title"],
             cite=item.get("cite", item["title"]),
+            short=item.get("short", item.get("cite", item["title"])),
             grade=item["grade"],
             url=item.get("url"),
             retrieved=str(item["retrieved"]),

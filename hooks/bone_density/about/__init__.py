@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cds_service.protocol.advice import Coding
+from cds_service.protocol.page import as_data, as_markdown
+from hooks.bone_density.about.content import content
+from hooks.bone_density.about.page import sections_of
 from hooks.bone_density.advice import LINKS, OVERRIDE_REASONS, TOPIC
-from hooks.bone_density.advice.labels import RATINGS, STUDIES
+from hooks.bone_density.advice.detail import DISAGREEMENT, DISAGREEMENT_SOURCES
+from hooks.bone_density.advice.labels import RATINGS, STUDIES, VFA_REASONS
+from hooks.bone_density.advice.timing_reasons import EARLY_TEXTS
 from hooks.bone_density.decision.rating import VFA_FOLLOW_UP
 from hooks.bone_density.decision.situation import RULES
 from hooks.bone_density.knowledge import RULESET, Knowledge, Rating, knowledge
@@ -30,9 +36,19 @@ _NOT_USED = "not used"
 
 
 def about() -> dict[str, Any]:
-    """Purpose, limits, rules, ratings, thresholds, sources and source attributes as plain data."""
-    known = knowledge()
+    """Everything this service states of itself, as plain data that JSON can hold.
+
+    Purpose, limits, rules, ratings, doses, thresholds, sources, source attributes and rulesets;
+    `sections` is the page made of them.
+    """
+    data = _data(knowledge())
+    return {**data, "sections": [as_data(item) for item in sections_of(content().chapters, data)]}
+
+
+def _data(known: Knowledge) -> dict[str, Any]:
     return {
+        "title": "Follow-up imaging of low bone mineral density",
+        "notice": "No clinician has reviewed the clinical content yet.",
         "ruleset": RULESET,
         "purpose": "Appropriateness and timing of bone density imaging orders for surveillance of "
         "established low bone mineral density in adults.",
@@ -56,6 +72,13 @@ def about() -> dict[str, Any]:
             }
             for item in known.past_ratings
         ],
+        "doses": list(_doses()),
+        "vfaCriteria": list(VFA_REASONS.values()),
+        "earlyReasons": [
+            {"code": reason.value, "text": text, "source": source}
+            for reason, (text, source) in EARLY_TEXTS.items()
+        ],
+        "guidelinesDiffer": {"text": DISAGREEMENT, "sources": list(DISAGREEMENT_SOURCES)},
         "thresholds": [
             {
                 "key": item.key,
@@ -75,11 +98,21 @@ def about() -> dict[str, Any]:
             {
                 "key": item.key,
                 "title": item.title,
+                "cite": item.cite,
+                "short": item.short,
                 "grade": item.grade,
                 "retrieved": item.retrieved,
                 **({"url": item.url} if item.url else {}),
             }
             for item in known.sources.values()
+        ],
+        "rulesets": [
+            {
+                "version": item.version,
+                "since": item.since.isoformat(),
+                "changes": list(item.changes),
+            }
+            for item in content().rulesets
         ],
         "sourceAttributes": source_attributes(known),
         "topics": [_coding(TOPIC)],
@@ -106,8 +139,11 @@ def _study(item: Rating) -> str:
 def _ratings(known: Knowledge) -> list[dict[str, str]]:
     return [
         {
+            "id": f"rating-{item.variant}-{item.study}",
             "edition": item.edition,
+            "variantId": item.variant,
             "variant": known.variants[item.variant]["title"],
+            "studyId": item.study,
             "study": _study(item),
             "rating": RATINGS[item.rating],
             "doseMSv": item.dose_msv,
@@ -115,6 +151,22 @@ def _ratings(known: Knowledge) -> list[dict[str, str]]:
         }
         for item in known.ratings.values()
     ]
+
+
+def _doses() -> Iterator[dict[str, str]]:
+    """The dose of each study, of those without one too, then of what cards only mention."""
+    listed = {item.study: item for item in content().doses}
+    studies = [study.value for study in Study if study is not Study.OSTEOPOROSIS_DRUG]
+    for study in (*studies, *(name for name in listed if name not in studies)):
+        found = {"studyId": study}
+        if study in studies:
+            found["study"] = STUDIES[Study(study)]
+        dose = listed.get(study)
+        if dose is not None:
+            told = {"doseMSv": dose.dose_msv, "note": dose.note, "study": dose.label}
+            found |= {name: value for name, value in told.items() if value}
+            found["source"] = dose.source
+        yield found
 
 
 def source_attributes(known: Knowledge) -> list[dict[str, str]]:
@@ -131,7 +183,7 @@ def source_attributes(known: Knowledge) -> list[dict[str, str]]:
             ("Bibliographic citation", citation),
             ("Developer", "The maintainers of this open-source project"),
             ("Funding source of the technical implementation", "None declared"),
-            ("Release and revision dates", f"Ruleset {RULESET}; see the changelog"),
+            ("Release and revision dates", _dates()),
             ("Use of race", _NOT_USED),
             ("Use of ethnicity", _NOT_USED),
             ("Use of language", _NOT_USED),
@@ -146,30 +198,12 @@ def source_attributes(known: Knowledge) -> list[dict[str, str]]:
 
 
 def markdown() -> str:
-    """The same as a page that a person can read."""
+    """The page for a terminal or a file."""
     found = about()
-    lines = [f"# Bone density imaging: what the service knows (rules {found['ruleset']})", ""]
-    lines += [found["purpose"], "", f"For: {found['users']}", "", "## Limits", ""]
-    lines += [f"- {item}" for item in found["limits"]]
-    lines += ["", "## It never says", "", *(f"- {item}" for item in found["neverSaid"])]
-    lines += ["", "## Rules, in the order in which they are tried", ""]
-    lines += _table(found["rules"], ("id", "meaning"))
-    lines += ["", "## Ratings", ""]
-    lines += _table(found["ratings"], ("variant", "study", "rating", "doseMSv", "source"))
-    lines += ["", "### Past editions, not shown on cards", ""]
-    lines += _table(found["pastRatings"], ("edition", "study", "rating", "source"))
-    lines += ["", "## Thresholds", ""]
-    lines += _table(found["thresholds"], ("key", "value", "unit", "since", "source", "note"))
-    lines += ["", "## Value sets", "", *_table(found["valueSets"], ("id", "title", "entries"))]
-    lines += ["", "## Sources", "", *_table(found["sources"], ("key", "title", "grade"))]
-    lines += ["", "## Source attributes (HTI-1)", ""]
-    lines += _table(found["sourceAttributes"], ("attribute", "value"))
-    return "\n".join(lines) + "\n"
+    return as_markdown(f"{found['title']} (rules {found['ruleset']})", found["sections"])
 
 
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[str]:
-    return [
-        f"| {' | '.join(columns)} |",
-        f"| {' | '.join('---' for _ in columns)} |",
-        *(f"| {' | '.join(str(row.get(name, '')) for name in columns)} |" for row in rows),
-    ]
+def _dates() -> str:
+    newest, *older = content().rulesets
+    before = ", ".join(f"{item.version} since {item.since}" for item in older) or "none before it"
+    return f"Ruleset {newest.version}, since {newest.since}; {before}"

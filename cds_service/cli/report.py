@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from time import monotonic
@@ -11,11 +12,19 @@ import click
 
 from cds_service.cli.common import Day, environment_settings, or_stop, pretty, stop
 from cds_service.engine import load_services
-from cds_service.records.report import Report, csv_file, csv_files, document, make_report, page
+from cds_service.records.report import (
+    Labels,
+    Report,
+    csv_file,
+    csv_files,
+    document,
+    make_report,
+    page,
+)
 from cds_service.records.report import text as as_text
 from cds_service.store import Database, Filters, StoreError
 
-_TELL_EVERY_S = 2.0
+TELL_EVERY_S = 2.0
 _NEWLY_MADE = 0o640
 """A report is internal: not for every account of the machine."""
 
@@ -61,6 +70,7 @@ def report(
         until=_midnight(last + timedelta(days=1)) if last else None,
     )
     settings = environment_settings()
+    _prepare(csv_path, html_path)
     database = or_stop(lambda: Database.open(settings.database_url))
     try:
         found = make_report(database, meant, now=datetime.now(UTC), progress=_Telling())
@@ -80,11 +90,11 @@ class _Telling:
     """Says on standard error how far a report is, when it takes long."""
 
     def __init__(self) -> None:
-        self._next = monotonic() + _TELL_EVERY_S
+        self._next = monotonic() + TELL_EVERY_S
 
     def __call__(self, done: int, of: int) -> None:
         if done % 100 == 0 and monotonic() >= self._next:
-            self._next = monotonic() + _TELL_EVERY_S
+            self._next = monotonic() + TELL_EVERY_S
             click.echo(f"read {done:,} of {of:,} calls ({100 * done // of} %)", err=True)
 
 
@@ -92,7 +102,7 @@ def _midnight(day: date | None) -> datetime | None:
     return datetime.combine(day, time.min, UTC) if day else None
 
 
-def _labels() -> Mapping[tuple[str, str], str]:
+def _labels() -> Labels:
     """The words of the installed services for their own override reasons."""
     services = or_stop(load_services)
     return {
@@ -102,26 +112,45 @@ def _labels() -> Mapping[tuple[str, str], str]:
     }
 
 
-def _write_csv(path: Path, found: Report, labels: Mapping[tuple[str, str], str]) -> None:
-    if path.suffix.lower() == ".csv":
+def _prepare(csv_path: Path | None, html_path: Path | None) -> None:
+    """Finds out before a long reading whether there is a place to write to."""
+    if csv_path is not None and not _is_one_file(csv_path):
+        try:
+            csv_path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            stop(f"--csv: the folder {csv_path} cannot be made: {error.strerror}")
+    for path in (csv_path, html_path):
+        if path is not None and not os.access(path.parent, os.W_OK | os.X_OK):
+            stop(f"{path} cannot be written: its folder is missing or closed to this account")
+
+
+def _is_one_file(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def _write_csv(path: Path, found: Report, labels: Labels) -> None:
+    if _is_one_file(path):
         _write(path, csv_file(found, labels))
         return
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        stop(f"--csv: the folder {path} cannot be made: {error.strerror}")
-    for name, content in csv_files(found, labels).items():
-        _write(path / name, content)
+    files = csv_files(found, labels)
+    for name, content in files.items():
+        _write(path / name, content, tell=False)
+    click.echo(f"wrote {len(files)} files to {path}", err=True)
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: str, *, tell: bool = True) -> None:
     """Writes a file whole or not at all: a reader never sees half of a report."""
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(content, "utf-8", newline="")
-        part.chmod(_NEWLY_MADE)
+        with suppress(FileNotFoundError):
+            part.unlink()  # what a killed report left
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _NEWLY_MADE)
+        with open(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(content)
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         stop(f"{path} cannot be written: {error.strerror}")
-    click.echo(f"wrote {path}", err=True)
+    if tell:
+        click.echo(f"wrote {path}", err=True)

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Generic, TypeVar
 
 from cds_service.records.report.model import Answered, Counts, Report, Tally
-from cds_service.records.report.statistics import Latencies
+from cds_service.records.report.statistics import Latencies, three_digits
 from cds_service.store import AnsweredCall, Different, Filters, JudgedOrder, LastOutcome
 
 NO_STUDY = "not named"
@@ -77,10 +77,11 @@ class Counting:
         """Counts one call with its orders."""
         self.first = min(self.first or call.at, call.at)
         self.last = max(self.last or call.at, call.at)
+        latency_ms = three_digits(call.latency_ms)
         mode, client = self._modes[call.mode, call.hook], self._clients[call.client]
         groups = (self._total, mode, client, self._weeks[monday(call.at)])
         for group in groups:
-            group.latencies.add(call.latency_ms)
+            group.latencies.add(latency_ms)
             group.numbers["calls"] += 1
             group.numbers["eligible_calls"] += bool(call.orders)
         for order in call.orders:

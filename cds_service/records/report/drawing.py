@@ -15,12 +15,12 @@ from markupsafe import Markup
 from cds_service.records.report.statistics import Rate
 from cds_service.records.report.words import MARK, interval, number, percent
 
-WIDTH = 760
-_LABEL = 250
+WIDTH = 980
+_LABEL = 320
 """Width of the names on the left."""
 _ROW = 26
 _BAR = 16
-_LONGEST = 40
+_LONGEST = 44
 """Characters of a name that fit beside a bar; the whole name is in the table."""
 
 
@@ -53,7 +53,7 @@ def picture(name: str, title: str, about: str, height: float, shapes: Iterable[M
 def bars(name: str, title: str, rows: Sequence[tuple[str, Rate]], colour: str) -> Markup:
     """Horizontal bars of rates: the length is the share, the whisker its 95 % interval."""
     about = "; ".join(f"{label}: {number(rate.count)} of {number(rate.of)}" for label, rate in rows)
-    scale = WIDTH - _LABEL - 150
+    scale = WIDTH - _LABEL - 130
     widest = max((rate.interval or (0.0, 0.0))[1] for _, rate in rows)
 
     def shapes() -> Iterator[Markup]:
@@ -139,6 +139,7 @@ def columns(
     )
     left, bottom = 56.0, 30 + height
     step = (WIDTH - left - 8) / len(labels)
+    wide = min(step * 0.76, 90.0)
     every = math.ceil(len(labels) * 66 / (WIDTH - left))
 
     def shapes() -> Iterator[Markup]:
@@ -149,13 +150,13 @@ def columns(
             yield _line(left, level, WIDTH - 8, level, "grid" if part_of else "axis")
             yield _text(left - 8, level + 4, number(round(highest * part_of, 1)), "tick end")
         for place, label in enumerate(labels):
-            across, base = left + place * step + step * 0.12, bottom
+            across, base = left + (place + 0.5) * step, bottom
             for part in parts:
                 tall = height * part.values[place] / highest
-                yield _box(across, base - tall, step * 0.76, tall, part.colour)
+                yield _box(across - wide / 2, base - tall, wide, tall, part.colour)
                 base -= tall
             if place % every == 0:
-                yield _text(across + step * 0.38, bottom + 18, label, "tick")
+                yield _text(across, bottom + 18, label, "tick")
 
     return picture(name, title, about, bottom + 28, shapes())
 

@@ -121,7 +121,7 @@ def _rate(rate: Rate) -> tuple[str, str]:
         return "–", "no feedback"
     mark = words.MARK if rate.is_small else ""
     of = f"{words.number(rate.count)} of {words.number(rate.of)}"
-    return f"{words.percent(rate.share)}{mark}", f"{of} · 95 %: {words.interval(rate)}"
+    return f"{words.percent(rate.share)}{mark}", f"{words.interval(rate)} % · {of}"
 
 
 def _section(table: Table, drawn: tuple[Markup, ...]) -> Markup:
@@ -163,10 +163,15 @@ def _row(row: tuple[Cell, ...]) -> Markup:
 
 def _cell(cell: Cell) -> Markup:
     if isinstance(cell, Rate):
-        share, rest = _rate(cell)
-        if not cell.of:
+        if cell.share is None:
             return Markup('<td class="number">–</td>')
-        return Markup('<td class="number"><b>{}</b><span>{}</span></td>').format(share, rest)
+        return Markup('<td class="number"><b>{}{}</b> <i>{}</i><span>{} of {}</span></td>').format(
+            words.percent(cell.share),
+            words.MARK if cell.is_small else "",
+            words.interval(cell),
+            words.number(cell.count),
+            words.number(cell.of),
+        )
     if isinstance(cell, int | float):
         return Markup('<td class="number">{}</td>').format(words.number(cell))
     return Markup("<td>{}</td>").format(words.cell(cell))

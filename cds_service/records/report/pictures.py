@@ -12,6 +12,7 @@ from cds_service.records.report.tables import Labels
 
 AT_MOST = 14
 """Rows of a picture; the rest stands in the table."""
+ACCEPTED = "Accepted, of cards with a suggestion and feedback"
 _WEEKS = 26
 """Weeks of a picture of rates, the newest; each needs a line."""
 
@@ -21,7 +22,7 @@ def pictures(report: Report, labels: Labels | None = None) -> dict[str, tuple[Ma
     total = report.total
     found = {
         "weeks": (_weeks(report), *_weekly_rates(report)),
-        "answers": _override_rates(report),
+        "answers": _answer_rates(report),
         "feedback": _feedback(report),
         "override_reasons": _reasons(report, labels or {}),
         "silence": _counted(
@@ -67,14 +68,14 @@ def _weekly_rates(report: Report) -> tuple[Markup, ...]:
     ]
     if len(rows) < 2:
         return ()
-    return (dots("weeks-accepted", "Accepted, of cards with feedback", rows[-_WEEKS:], "accepted"),)
+    return (dots("weeks-accepted", ACCEPTED, rows[-_WEEKS:], "accepted"),)
 
 
-def _override_rates(report: Report) -> tuple[Markup, ...]:
-    rows = [(_answer(key), tally.override) for key, tally in report.by_answer if tally.answered]
-    if not rows:
-        return ()
-    return (dots("answers-overridden", "Overridden by answer", rows[:AT_MOST], "overridden"),)
+def _answer_rates(report: Report) -> tuple[Markup, ...]:
+    rows = [
+        (_answer(key), tally.acceptance) for key, tally in report.by_answer if tally.acceptance.of
+    ]
+    return (dots("answers-accepted", ACCEPTED, rows[:AT_MOST], "accepted"),) if rows else ()
 
 
 def _answer(key: Answered) -> str:

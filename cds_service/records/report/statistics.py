@@ -62,8 +62,13 @@ class Latency:
     longest_ms: float
 
 
+def three_digits(milliseconds: float) -> float:
+    """As exact as a latency is told."""
+    return float(f"{milliseconds:.3g}")
+
+
 class Latencies:
-    """Counts latencies to three digits: some thousand numbers at most, however many calls."""
+    """Counts latencies of three digits: some thousand numbers at most, however many calls."""
 
     __slots__ = ("_counts",)
 
@@ -71,8 +76,8 @@ class Latencies:
         self._counts: Counter[float] = Counter()
 
     def add(self, milliseconds: float) -> None:
-        """Counts one."""
-        self._counts[float(f"{milliseconds:.3g}")] += 1
+        """Counts one that has three digits already."""
+        self._counts[milliseconds] += 1
 
     def latency(self) -> Latency | None:
         """The quantiles of what was counted; None when nothing was."""

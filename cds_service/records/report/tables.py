@@ -55,15 +55,15 @@ def tables(report: Report, labels: Labels | None = None) -> tuple[Table, ...]:
     """All tables of a report, in the order in which they are read."""
     return (
         _weeks(report),
-        _clients(report),
-        _modes(report),
         _answers(report),
-        _rules(report),
         _feedback(report),
         _override_reasons(report, labels or {}),
+        _rules(report),
         _silence(report),
         _unread(report),
         _not_used(report),
+        _clients(report),
+        _modes(report),
         _latency(report),
         _editions(report),
     )
@@ -75,7 +75,7 @@ _LATENCY = (
     Column("latency_p99_ms", "p99 ms"),
 )
 _ORDERS = (
-    Column("judged_orders", "Judged orders"),
+    Column("judged_orders", "Orders judged"),
     Column("cards_shown", "Cards shown"),
     Column("would_have_been_shown", "Would have been shown"),
 )
@@ -155,7 +155,7 @@ def _answers(report: Report) -> Table:
     return Table(
         "answers",
         "By study, rating and indicator",
-        "",
+        "What a judged order was answered with, in the words of the explanation.",
         (
             Column("study", "Study"),
             Column("rating", "Rating"),
@@ -198,8 +198,8 @@ def _feedback(report: Report) -> Table:
         "feedback",
         "What became of the cards",
         "Each card counts once, with its last outcome so far. To accept a card means to take a "
-        "suggestion: only cards that had one count. Without feedback does not mean ignored: the "
-        "client may not send any, or not yet.",
+        "suggestion: only cards that had one count there, and the others can only be overridden. "
+        "Without feedback does not mean ignored: the client may not send any, or not yet.",
         (
             Column("cards", "Cards"),
             *_OUTCOMES,

@@ -12,6 +12,7 @@ from cds_service.records.report.model import Report
 from cds_service.records.report.tables import Cell, Labels, Table, tables
 
 WIDTH = 100
+_HEAD = 10
 
 
 def text(report: Report, labels: Labels | None = None) -> str:
@@ -67,15 +68,25 @@ def _table(table: Table) -> Iterator[str]:
     if table.note:
         yield from textwrap.wrap(table.note, WIDTH)
     cells = [[words.cell(cell) for cell in row] for row in table.rows]
-    titles = [column.title for column in table.columns]
-    widths = [max(map(len, column)) for column in zip(titles, *cells, strict=True)]
-    left = [all(_is_words(row[n]) for row in table.rows) for n in range(len(titles))]
-    for row in (titles, ["─" * width for width in widths], *cells):
+    wrapped = [_wrap(column.title) for column in table.columns]
+    deep = max(map(len, wrapped))
+    heads = [[""] * (deep - len(head)) + head for head in wrapped]
+    widths = [
+        max(map(len, (*head, *column)))
+        for head, column in zip(heads, zip(*cells, strict=True), strict=True)
+    ]
+    left = [all(_is_words(row[n]) for row in table.rows) for n in range(len(widths))]
+    for row in (*zip(*heads, strict=True), ["─" * width for width in widths], *cells):
         shown = (
             cell.ljust(width) if is_left else cell.rjust(width)
             for cell, width, is_left in zip(row, widths, left, strict=True)
         )
         yield "  ".join(shown).rstrip()
+
+
+def _wrap(title: str) -> list[str]:
+    """A title on lines of the width of its longest word, so that columns stay narrow."""
+    return textwrap.wrap(title, max(_HEAD, *map(len, title.split())))
 
 
 def _is_words(cell: Cell) -> bool:

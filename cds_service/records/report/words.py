@@ -14,10 +14,12 @@ SMALL_NOTE = f"{MARK} Of fewer than {SMALL}: the true share may lie far from it.
 READING = (
     "A call is one question of the EHR that got an answer; refused calls (status 4xx and 503) are "
     "not recorded and not in here.",
-    "A judged order is one that the service judged, as often as the EHR asked about it.",
+    "An order is judged as often as the EHR asks about it, for example when it is picked and when "
+    "it is signed.",
     "A card that is shown again is the same card: shown counts each time, different cards once.",
     "Rates are given with their 95 % interval (Wilson): what chance alone leaves open. It "
-    "does not cover that those who give feedback may differ from those who do not.",
+    "does not cover that those who give feedback may differ from those who do not, or that cards "
+    "of one clinician resemble each other.",
     f"Feedback counts for the card whenever it came. {SMALL_NOTE}",
     "Patients appear in no table. Small numbers can still point to somebody who knows the day: "
     "treat the report as internal.",
@@ -40,18 +42,20 @@ def percent(share: float) -> str:
 
 
 def interval(rate: Rate) -> str:
-    """The interval of a rate, such as 67–89; empty without one."""
-    found = rate.interval
-    return f"{100 * found[0]:.0f}–{100 * found[1]:.0f}" if found else ""
+    """The interval of a rate, such as 67–89, or 1.6–2.4 where whole numbers say too little."""
+    if rate.interval is None:
+        return ""
+    low, high = (100 * end for end in rate.interval)
+    return f"{low:.1f}–{high:.1f}" if f"{low:.0f}" == f"{high:.0f}" else f"{low:.0f}–{high:.0f}"
 
 
 def rate(one: Rate) -> str:
-    """A rate with everything that belongs to it: 40 of 50 (80 %, 67–89)."""
+    """A rate with everything that belongs to it: 40/50, 80 % (67–89)."""
     if one.share is None:
         return "–"
     mark = MARK if one.is_small else ""
-    of = f"{number(one.count)} of {number(one.of)}"
-    return f"{of} ({percent(one.share)}, {interval(one)}){mark}"
+    of = f"{number(one.count)}/{number(one.of)}"
+    return f"{of}, {percent(one.share)} ({interval(one)}){mark}"
 
 
 def cell(value: Cell) -> str:
@@ -109,13 +113,22 @@ def sentences(report: Report) -> Iterator[str]:
             "they have no part in acceptance."
         )
     if total.cards:
+        yield f"Feedback came for {_rate_of(total.feedback, 'different card')}."
+    if total.answered_offering:
         yield (
-            f"Feedback came for {rate(total.feedback)} cards. Accepted: "
-            f"{rate(total.acceptance)} with a suggestion. Overridden: {rate(total.override)}."
+            f"Of {_many(total.answered_offering, 'card')} with a suggestion and feedback "
+            f"{number(total.accepted)} were accepted ({_share(total.acceptance)})."
+        )
+    if total.answered:
+        dismissed = number(report.dismissible.overridden)
+        yield (
+            f"Of {_many(total.answered, 'card')} with feedback {number(total.overridden)} were "
+            f"overridden ({_share(total.override)}); {dismissed} of these had no suggestion and "
+            "could only be overridden."
         )
     if total.unanswered:
         yield (
-            f"{_many(total.unanswered, 'card')} without feedback: never sent, or not yet; these "
+            f"No feedback for {_many(total.unanswered, 'card')}: never sent, or not yet; these "
             "are not counted as ignored."
         )
     if report.unknown_feedback:
@@ -132,6 +145,15 @@ def sentences(report: Report) -> Iterator[str]:
 
 def _many(count: int, noun: str) -> str:
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def _rate_of(one: Rate, noun: str) -> str:
+    return f"{number(one.count)} of {_many(one.of, noun)} ({_share(one)})"
+
+
+def _share(one: Rate) -> str:
+    mark = f"; {MARK}" if one.is_small else ""
+    return f"{percent(one.share or 0.0)}, 95 % interval {interval(one)} %{mark}"
 
 
 def _judged(report: Report, mode: str) -> int:

@@ -18,6 +18,7 @@ from cds_service.records.report import (
     csv_file,
     csv_files,
     document,
+    labels_of,
     make_report,
     page,
 )
@@ -78,7 +79,7 @@ def report(
         stop(f"{database.where}: {error}")
     finally:
         database.close()
-    labels = _labels()
+    labels = labels_of(or_stop(load_services).values())
     if csv_path is not None:
         _write_csv(csv_path, found, labels)
     if html_path is not None:
@@ -100,16 +101,6 @@ class _Telling:
 
 def _midnight(day: date | None) -> datetime | None:
     return datetime.combine(day, time.min, UTC) if day else None
-
-
-def _labels() -> Labels:
-    """The words of the installed services for their own override reasons."""
-    services = or_stop(load_services)
-    return {
-        (str(one["system"]), str(one["code"])): str(one["display"])
-        for service in services.values()
-        for one in service.about().get("overrideReasons", ())
-    }
 
 
 def _prepare(csv_path: Path | None, html_path: Path | None) -> None:

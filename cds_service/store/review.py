@@ -261,7 +261,7 @@ def _in(connection: Connection, asked: Any, column: Any, values: list[str]) -> S
 
 def _call(row: Any, orders: Iterable[JudgedOrder]) -> AnsweredCall:
     return AnsweredCall(
-        **{name: getattr(row, name) for name in _SAYS},
+        **dict(zip(_SAYS, row[1 : 1 + len(_SAYS)], strict=True)),
         declined=_read(row.declined, {}),
         unread=tuple(_read(row.unread, [])),
         ignored=_read(row.ignored, {}),

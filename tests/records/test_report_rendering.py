@@ -40,9 +40,10 @@ def test_text() -> None:
         "7 cards shown (6 different ones), 88 for every 100 judged orders.",
         "Silent mode: 2 cards would have been shown, 67 for every 100 judged orders.",
         "Feedback came for 4 of 6 different cards (67 %, 95 % interval 30–90 %; †).",
-        "Of 3 cards with a suggestion and feedback 1 were accepted",
-        "Of 4 cards with feedback 3 were overridden (75 %, 95 % interval 30–95 %; †); 1 of these "
-        "had no suggestion and could only be overridden.",
+        "Accepted: 1 of 3 cards (33 %, 95 % interval 6–79 %; †), of those with a suggestion and "
+        "feedback.",
+        "Overridden: 3 of 4 cards (75 %, 95 % interval 30–95 %; †), of those with feedback; 1 of "
+        "these had no suggestion and could only be overridden.",
         "No feedback for 2 cards: never sent, or not yet; these are not counted as ignored.",
         "2 outcomes of unknown cards kept aside, in no rate.",
         "Answers took 10 ms (median), 1,230 ms (p95), 1,230 ms (p99).",
@@ -60,7 +61,9 @@ def test_text_of_a_silent_client() -> None:
     found = text(report(*SILENT))
     assert "2 cards would have been shown" in found
     assert "been shown" in found.split("By week")[1]
-    assert not any(word in found for word in ("Accepted", "Overridden", "cards shown ("))
+    assert not any(
+        word in found for word in ("Accepted", "Overridden", "cards shown (", "feedback.")
+    )
 
 
 @pytest.mark.parametrize(

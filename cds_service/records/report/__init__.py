@@ -7,7 +7,7 @@ from cds_service.records.report.files import csv_file, csv_files
 from cds_service.records.report.making import Progress, make_report
 from cds_service.records.report.model import Report
 from cds_service.records.report.page import CONTENT_SECURITY_POLICY, page, report_page
-from cds_service.records.report.tables import Labels
+from cds_service.records.report.table import Labels, labels_of
 from cds_service.records.report.text import document, text
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "csv_file",
     "csv_files",
     "document",
+    "labels_of",
     "make_report",
     "page",
     "report_page",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from cds_service.records.report.model import Report
 from cds_service.records.report.statistics import Rate
-from cds_service.records.report.tables import Cell, Labels, Table, tables
+from cds_service.records.report.table import Cell, Labels, Table
+from cds_service.records.report.tables import tables
 
 Plain = str | int | float | None
 _PARTS = ("", "_of", "_share", "_low", "_high")

@@ -15,7 +15,8 @@ from cds_service.records.report.making import make_report
 from cds_service.records.report.model import Report
 from cds_service.records.report.pictures import pictures
 from cds_service.records.report.statistics import Rate
-from cds_service.records.report.tables import Cell, Labels, Table, tables
+from cds_service.records.report.table import Cell, Labels, Table
+from cds_service.records.report.tables import tables
 from cds_service.store import Database, Filters
 
 STYLE = resources.files(__package__).joinpath("page.css").read_text("utf-8")

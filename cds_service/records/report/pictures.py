@@ -8,7 +8,7 @@ from cds_service.records.report.counting import NO_CARD, NO_RATING
 from cds_service.records.report.drawing import Part, bars, columns, dots, stacks
 from cds_service.records.report.model import Answered, Report
 from cds_service.records.report.statistics import BANDS_MS, Rate
-from cds_service.records.report.tables import Labels
+from cds_service.records.report.table import Labels
 
 AT_MOST = 14
 """Rows of a picture; the rest stands in the table."""

@@ -9,7 +9,8 @@ from typing import Any
 from cds_service.records.report import words
 from cds_service.records.report.files import flat, heads
 from cds_service.records.report.model import Report
-from cds_service.records.report.tables import Cell, Labels, Table, tables
+from cds_service.records.report.table import Cell, Labels, Table
+from cds_service.records.report.tables import tables
 
 WIDTH = 100
 _HEAD = 10

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from cds_service.records.report.model import Report
 from cds_service.records.report.statistics import SMALL, Rate
-from cds_service.records.report.tables import Cell
+from cds_service.records.report.table import Cell
 
 MARK = "†"
 SMALL_NOTE = f"{MARK} Of fewer than {SMALL}: the true share may lie far from it."
@@ -115,16 +115,13 @@ def sentences(report: Report) -> Iterator[str]:
     if total.cards:
         yield f"Feedback came for {_rate_of(total.feedback, 'different card')}."
     if total.answered_offering:
-        yield (
-            f"Of {_many(total.answered_offering, 'card')} with a suggestion and feedback "
-            f"{number(total.accepted)} were accepted ({_share(total.acceptance)})."
-        )
+        cards = _rate_of(total.acceptance, "card")
+        yield f"Accepted: {cards}, of those with a suggestion and feedback."
     if total.answered:
         dismissed = number(report.dismissible.overridden)
         yield (
-            f"Of {_many(total.answered, 'card')} with feedback {number(total.overridden)} were "
-            f"overridden ({_share(total.override)}); {dismissed} of these had no suggestion and "
-            "could only be overridden."
+            f"Overridden: {_rate_of(total.override, 'card')}, of those with feedback; {dismissed} "
+            "of these had no suggestion and could only be overridden."
         )
     if total.unanswered:
         yield (

@@ -7,17 +7,23 @@ import json
 import stat
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from builders import condition, observation, patient, prefetch
 from click.testing import CliRunner, Result
+from fhir_calls import body
 
 from cds_service.cli import main
 from cds_service.cli import report as command
+from cds_service.config import Settings
+from cds_service.engine import load_services
 from cds_service.protocol.feedback import Feedback, OverrideReason
+from cds_service.registry import load
 from cds_service.store import Database, Decision, DecisionLog, FeedbackLog, Judgement
 from cds_service.store.migrations import migrate
+from cds_service.web import create_app
 
 REASONS = "https://bone-density-cds.org/fhir/CodeSystem/override-reason"
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -211,3 +217,44 @@ def test_progress(run: Run, database: Database, monkeypatch: pytest.MonkeyPatch)
         "read 200 of 250 calls (80 %)",
     ]
     assert json.loads(result.stdout)["client"] is None
+
+
+SERVICE = "/cds-services/bone-density-imaging"
+CHART = prefetch(
+    patient(), [observation("low", "38267-1", -2.7, "2023-05-10"), condition("c1", "M81.0")]
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown", "would", "cards", "accepted"), [("live", 2, 0, 1, 1), ("silent", 0, 2, 0, 0)]
+)
+def test_from_the_hook_to_the_report(
+    run: Run, tmp_path: Path, mode: str, shown: int, would: int, cards: int, accepted: int
+) -> None:
+    """What the service really records is what the report counts, live and before going live."""
+    store = Database.open(f"sqlite:///{tmp_path}/real.db")
+    migrate(store)
+    registry = tmp_path / "clients.toml"
+    registry.write_text(f'[clients.development]\nmode = "{mode}"\n')
+    settings = replace(Settings(as_of=date(2026, 11, 23)), database_url=f"sqlite:///{store.where}")
+    services = load_services()
+    app = create_app(settings, lambda: load(registry, services), services)
+    http = app.test_client()
+    asked = body(None, prefetch=CHART)
+    answers = [http.post(SERVICE, json=asked).json for _ in range(2)]  # the same question twice
+    assert app.extensions["cds_service"].recorder.flush()
+    for card in answers[0]["cards"]:
+        outcome = {
+            "card": card["uuid"],
+            "outcome": "accepted",
+            "outcomeTimestamp": "2026-11-23T04:15:14Z",
+            "acceptedSuggestions": [{"id": card["suggestions"][0]["uuid"]}],
+        }
+        assert http.post(f"{SERVICE}/feedback", json={"feedback": [outcome]}).status_code == 200
+    found = json.loads(run("--json", url=settings.database_url).stdout)
+    (row,) = found["tables"]["clients"]
+    assert (row["calls"], row["judged_orders"], found["differentPatients"]) == (2, 2, 1)
+    assert (row["cards_shown"], row["would_have_been_shown"]) == (shown, would)
+    assert (row["different_cards"], row["accepted"], row["overridden"]) == (cards, accepted, 0)
+    (answer,) = found["tables"]["answers"]
+    assert (answer["study"], answer["rating"]) == ("qus", "usually-not-appropriate")

@@ -14,15 +14,18 @@ from report_calls import CALLS, LIVE, MONDAY, SILENT, SYSTEM, call
 from cds_service.records.report import Report, csv_file, csv_files, document, text
 from cds_service.records.report.counting import count
 from cds_service.records.report.tables import tables
-from cds_service.store import AnsweredCall, Filters
+from cds_service.store import AnsweredCall, Different, Filters
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+DIFFERENT = Different(patients=4, orders=9, orders_with_card=7)
 LABELS = {(SYSTEM, "no"): "I do not want to"}
 
 
 def report(*calls: AnsweredCall, **filters: Any) -> Report:
     """The report on some calls."""
-    return count(calls).report(Filters(**filters), made_at=NOW, unknown_feedback=2)
+    return count(calls).report(
+        Filters(**filters), made_at=NOW, unknown_feedback=2, different=DIFFERENT
+    )
 
 
 def rows(content: str) -> list[dict[str, str]]:
@@ -36,7 +39,8 @@ def test_text() -> None:
     for said in (
         "Report on all clients, all services, all that is kept (UTC) Made 2026-11-25 12:00 UTC",
         "12 calls answered from 2026-11-02 to 2026-11-19; 9 had an order to judge: "
-        "11 judged orders",
+        "11 judged orders of 4 patients.",
+        "7 of 9 different orders got a card or would have got one;",
         "7 cards shown (6 different ones), 88 for every 100 judged orders.",
         "Silent mode: 2 cards would have been shown, 67 for every 100 judged orders.",
         "Feedback came for 4 of 6 different cards (67 %, 95 % interval 30–90 %; †).",

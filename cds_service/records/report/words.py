@@ -112,6 +112,12 @@ def sentences(report: Report) -> Iterator[str]:
             f"{_per_hundred(total.would_show, _judged(report, 'silent'))}. Nobody saw them, and "
             "they have no part in acceptance."
         )
+    if different.orders:
+        orders = _many(different.orders, "different order")
+        yield (
+            f"{number(different.orders_with_card)} of {orders} got a card or would have got one; "
+            "orders are told apart by the ids that the client gives them."
+        )
     if total.cards:
         yield f"Feedback came for {_rate_of(total.feedback, 'different card')}."
     if total.answered_offering:

@@ -26,16 +26,21 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class _Group:
-    """The growing numbers of one group of calls, named as in Tally."""
+    """What of one group of calls was counted: under which numbers of Tally, and how often so."""
 
-    __slots__ = ("latencies", "numbers")
+    __slots__ = ("kinds", "latencies")
 
     def __init__(self) -> None:
-        self.numbers: Counter[str] = Counter()
+        # There are few kinds of calls and orders: one step for each is faster than one per number.
+        self.kinds: Counter[tuple[str, ...]] = Counter()
         self.latencies = Latencies()
 
     def tally(self) -> Tally:
-        return Tally(**self.numbers, latency=self.latencies.latency())
+        numbers: Counter[str] = Counter()
+        for names, count in self.kinds.items():
+            for name in names:
+                numbers[name] += count
+        return Tally(**numbers, latency=self.latencies.latency())
 
 
 class _Groups(dict[Key, _Group], Generic[Key]):
@@ -80,18 +85,20 @@ class Counting:
         latency_ms = three_digits(call.latency_ms)
         mode, client = self._modes[call.mode, call.hook], self._clients[call.client]
         groups = (self._total, mode, client, self._weeks[monday(call.at)])
+        names = ("calls", "eligible_calls") if call.orders else ("calls",)
         for group in groups:
             group.latencies.add(latency_ms)
-            group.numbers["calls"] += 1
-            group.numbers["eligible_calls"] += bool(call.orders)
+            group.kinds[names] += 1
         for order in call.orders:
             self._order(order, groups)
         if call.silence is not None:
             self._silent[call.silence] += 1
         # A chart of which nothing was said and nothing judged was not asked for.
         self._charts_read += bool(call.orders or call.unread or call.ignored)
-        self._unread.update(call.unread)
-        self._declined.update(call.declined)
+        if call.unread:
+            self._unread.update(call.unread)
+        if call.declined:
+            self._declined.update(call.declined)
         for reason, count in call.ignored.items():
             self._ignored[reason.partition(":")[0]] += count  # behind the colon: where, not why
         self._editions[call.ruleset, call.knowledge] += 1
@@ -142,13 +149,13 @@ class Counting:
             order.indicator or NO_CARD,
         )
         groups = (*of_call, self._answers[answered], self._rules[order.rule])
-        names = list(_names(order))
+        names = tuple(_names(order))
         for group in groups:
-            group.numbers.update(names)
+            group.kinds[names] += 1
         if order.indicator is None:
             self._quiet[order.silence or "no reason given"] += 1
         if order.is_first:
-            self._suggests[_offers(order)].numbers.update(names)
+            self._suggests[_offers(order)].kinds[names] += 1
             if order.outcome is not None and not order.outcome.is_accepted:
                 self._overridden(order.outcome)
 

@@ -16,11 +16,12 @@ import click
 
 from cds_service.chart import FhirAccess
 from cds_service.cli.clients import clients
-from cds_service.cli.common import client_of, or_stop, pretty, stop
+from cds_service.cli.common import Day, client_of, or_stop, pretty, stop
 from cds_service.cli.database import database
 from cds_service.cli.replaying import replay
+from cds_service.cli.report import report
 from cds_service.cli.sheet import sheet, sheet_markdown
-from cds_service.config import Settings, is_loopback, iso_date
+from cds_service.config import Settings, is_loopback
 from cds_service.engine import answer, load_services
 from cds_service.engine.deployment import Deployment
 from cds_service.protocol import strict_json
@@ -185,19 +186,9 @@ def list_services(as_json: bool, knowledge: bool, as_sheet: bool, name: str | No
             click.echo(f"  {item.key}: {item.query}")
 
 
-class _Date(click.ParamType[date]):
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> date:
-        try:
-            return iso_date(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 @main.command()
 @click.argument("request_file", metavar="[REQUEST.json]", type=click.File("rb"), required=False)
-@click.option("--as-of", type=_Date(), help="Clinical date. [CDS_AS_OF, today at the client]")
+@click.option("--as-of", type=Day(), help="Clinical date. [CDS_AS_OF, today at the client]")
 @click.option("--client", "name", default=DEVELOPMENT, metavar="NAME", help="The CDS client.")
 @click.option("--fetch", is_flag=True, help="Fetch missing data from the request's FHIR server.")
 @click.option("--card", metavar="UUID", help="A card that was shown, instead of a request.")
@@ -283,3 +274,4 @@ def _registry(settings: Settings, services: Mapping[str, Service]) -> Registry:
 
 main.add_command(clients)
 main.add_command(database)
+main.add_command(report)

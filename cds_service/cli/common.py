@@ -6,16 +6,30 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from datetime import date
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from cds_service.config import ConfigError, Settings
+from cds_service.config import ConfigError, Settings, iso_date
 from cds_service.engine import BrokenService, load_services
 from cds_service.registry import Client, Registry, RegistryError, load
 from cds_service.store import StoreError
 
 T = TypeVar("T")
+
+
+class Day(click.ParamType[date]):
+    """A day of the calendar."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> date:
+        """The day that was written."""
+        try:
+            return iso_date(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def or_stop(read: Callable[[], T]) -> T:

@@ -11,22 +11,37 @@ from cds_service.store.feedback import FeedbackLog, Kept, NotTheirCard, StoredFe
 from cds_service.store.issuer_keys import IssuerKeys
 from cds_service.store.key_fetches import KeyFetches
 from cds_service.store.replay import ReplayStore
+from cds_service.store.review import (
+    AnsweredCall,
+    Different,
+    Filters,
+    JudgedOrder,
+    LastOutcome,
+    Review,
+    review,
+)
 from cds_service.store.revision import current_revision, head_revision, is_current
 from cds_service.store.switches import Scope, ScopeKind, State, Switch, SwitchLog
 from cds_service.store.types import UtcDateTime
 
 __all__ = [
+    "AnsweredCall",
     "Database",
     "Decision",
     "DecisionLog",
+    "Different",
     "Durability",
     "FeedbackLog",
+    "Filters",
     "IssuerKeys",
+    "JudgedOrder",
     "Judgement",
     "Kept",
     "KeyFetches",
+    "LastOutcome",
     "NotTheirCard",
     "ReplayStore",
+    "Review",
     "Scope",
     "ScopeKind",
     "State",
@@ -39,4 +54,5 @@ __all__ = [
     "current_revision",
     "head_revision",
     "is_current",
+    "review",
 ]

@@ -62,12 +62,13 @@ def test_help_lists_the_commands(run: Run) -> None:
         "client",
         "db",
         "explain",
+        "report",
         "serve",
         "services",
     ]
 
 
-@pytest.mark.parametrize("command", ["check", "explain", "serve", "services"])
+@pytest.mark.parametrize("command", ["check", "explain", "report", "serve", "services"])
 def test_every_command_has_help(run: Run, command: str) -> None:
     """Each command says what it does."""
     result = run(command, "-h")
@@ -139,7 +140,7 @@ def test_explain_without_a_decision(
         (("explain", "none.json"), "none.json"),
         (("explain", "-", "--as-of", "31.1.2026"), "YYYY-MM-DD"),
         (("explain", "-", "--client", "nobody"), "no client nobody; known: development"),
-        (("report",), "No such command"),
+        (("reprot",), "No such command"),
     ],
 )
 def test_usage_errors(run: Run, arguments: tuple[str, ...], words: str) -> None:

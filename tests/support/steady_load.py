@@ -1,9 +1,10 @@
 """A client that keeps asking while a server is renewed, as EHRs and proxies do it.
 
-Three habits, each on threads of its own: connections kept open and used all the time, a new
-connection for each request, and a connection that is used now and then. Before a kept connection is
-used again it is looked at: what the other side has closed is not used, as in any HTTP library with
-a pool. Everything else that goes wrong is a failure.
+Three habits, each on threads of its own: connections that are kept open and busy, a new connection
+for each request, and connections that are kept and used now and then. Kept connections are handled
+as HTTP libraries do: one that the other side has closed is not used again; and if it closes one at
+the very moment at which a request is sent on it, so that no byte of an answer comes, the request is
+sent once more on a new connection. Everything else that goes wrong is a failure.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import select
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 
 HOOK = "/cds-services/bone-density-imaging"
+# No byte of an answer came: the request was not read, or it may be repeated all the same.
+_CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 _HEADERS = {"Content-Type": "application/json"}
 
 
@@ -51,6 +53,8 @@ class SteadyLoad:
     answered: Counter[str] = field(default_factory=Counter)
     reopened: Counter[str] = field(default_factory=Counter)
     """Kept connections that were found closed and opened anew; no request was on them."""
+    raced: Counter[str] = field(default_factory=Counter)
+    """Requests sent once more, since their kept connection was closed at that very moment."""
     failures: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -98,45 +102,54 @@ class SteadyLoad:
                 connection = None
                 with self._lock:
                     self.reopened[habit.name] += 1
-            if connection is None:
-                connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-            connection = self._ask(habit, connection)
+            began = time.monotonic()
+            try:
+                connection = self._ask(habit, connection)
+                wrong = None
+            except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+                wrong, connection = f"{type(error).__name__}: {error}", None
+            took = time.monotonic() - began
+            with self._lock:
+                self.slowest_s = max(self.slowest_s, took)
+                if wrong is None:
+                    self.answered[habit.name] += 1
+                else:
+                    self.failures.append(f"{habit.name}, after {took:.3f} s: {wrong}")
             self._stop.wait(habit.every_s)
         if connection is not None:
             connection.close()
 
     def _ask(
-        self, habit: Habit, connection: http.client.HTTPConnection
+        self, habit: Habit, kept: http.client.HTTPConnection | None
     ) -> http.client.HTTPConnection | None:
         """One request; gives back the connection when it can be used again."""
-        began, is_new = time.monotonic(), connection.sock is None
-        headers = _HEADERS if habit.keeps else {**_HEADERS, "Connection": "close"}
-        wrong = None
-        goes_on = habit.keeps
+        if kept is not None:
+            try:
+                return self._ask_on(habit, kept)
+            except _CLOSED:
+                kept.close()
+                with self._lock:
+                    self.raced[habit.name] += 1
+        return self._ask_on(habit, http.client.HTTPConnection(self.host, self.port, timeout=60))
+
+    def _ask_on(
+        self, habit: Habit, connection: http.client.HTTPConnection
+    ) -> http.client.HTTPConnection | None:
+        goes_on = False
         try:
+            headers = _HEADERS if habit.keeps else {**_HEADERS, "Connection": "close"}
             connection.request("POST", HOOK, self.body, headers)
             response = connection.getresponse()
             content = response.read()
-            goes_on = goes_on and not response.will_close
             if response.status != 200:
-                wrong = f"status {response.status}: {content[:200]!r}"
-            elif not json.loads(content)["cards"]:
-                wrong = "no card"
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            wrong, goes_on = f"{type(error).__name__}: {error}", False
-        took = time.monotonic() - began
-        with self._lock:
-            self.slowest_s = max(self.slowest_s, took)
-            if wrong is None:
-                self.answered[habit.name] += 1
-            else:
-                kind = "new" if is_new else "kept"
-                self.failures.append(f"{habit.name} ({kind} connection, {took:.3f} s): {wrong}")
-        if goes_on:
-            return connection
-        with suppress(OSError):
-            connection.close()
-        return None
+                raise ValueError(f"status {response.status}: {content[:200]!r}")
+            if not json.loads(content)["cards"]:
+                raise ValueError("no card")
+            goes_on = habit.keeps and not response.will_close
+        finally:
+            if not goes_on:
+                connection.close()
+        return connection if goes_on else None
 
 
 def _was_closed(connection: http.client.HTTPConnection) -> bool:

@@ -11,8 +11,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
+import venv
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -147,6 +149,33 @@ def test_a_file_that_has_gone_ends_nothing(tmp_path: Path) -> None:
             connection.request("POST", HOOK, BODY, {"Content-Type": "application/json"})
             assert connection.getresponse().status == 200
         assert supervisor.stop() == 0
+    finally:
+        supervisor.close()
+
+
+def test_another_release(tmp_path: Path) -> None:
+    """After the link has moved, SIGUSR2 starts the release that it points to."""
+    link = tmp_path / "current"
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        venv.create(folder, symlinks=True, with_pip=False)
+        (site,) = folder.glob("lib/python3*/site-packages")
+        lent = (str(ROOT), sysconfig.get_path("purelib"))
+        (site / "lent.pth").write_text("\n".join(lent), "utf-8")
+        says = f"import sys; print('release {name}', sys.prefix, file=sys.stderr, flush=True)"
+        (site / "sitecustomize.py").write_text(says, "utf-8")
+    link.symlink_to("first")
+    supervisor = Supervisor(tmp_path, python=str(link / "bin" / "python"), CDS_WORKERS="1")
+    try:
+        supervisor.start()
+        assert "release second" not in supervisor.log.read_text("utf-8")
+        link.unlink()
+        link.symlink_to("second")
+        supervisor.hand_over()
+        assert f"release second {link}" in supervisor.log.read_text("utf-8")
+        with SteadyLoad(supervisor.port, BODY) as load:
+            load.wait_for(5)
+        assert load.failures == []
     finally:
         supervisor.close()
 

@@ -31,8 +31,15 @@ _SERVE = ("-c", "from cds_service.cli import main; main()", "serve")
 class Supervisor:
     """One listening socket, and the server on it."""
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", **environment: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: str = "127.0.0.1",
+        python: str = sys.executable,
+        **environment: str,
+    ) -> None:
         self.folder = folder
+        self._python = python
         self.log = folder / "server.log"
         self._listener = socket.create_server((host, 0), backlog=2048)
         self.port: int = self._listener.getsockname()[1]
@@ -60,7 +67,7 @@ class Supervisor:
         descriptor = self._listener.fileno()
         with self.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-c", _SHIM, str(descriptor), *_SERVE],
+                [self._python, "-c", _SHIM, str(descriptor), *_SERVE],
                 env=self._environment,
                 cwd=self.folder,
                 pass_fds=[descriptor],

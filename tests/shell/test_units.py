@@ -72,7 +72,10 @@ def test_what_is_not_given(name: str) -> None:
 
 
 def test_the_end_has_time() -> None:
-    """systemd waits longer than gunicorn, and gunicorn longer than the recorder."""
+    """systemd waits for the master, also for one that took over, and longer than gunicorn does."""
+    (stop,) = _section("cds-service.service", "Service")["ExecStop"]
+    assert "kill -TERM" in stop
+    assert "while kill -0" in stop
     path = Path(__file__).parents[2] / "cds_service" / "gunicorn.conf.py"
     text = path.read_text("utf-8")
     graceful = int(re.findall(r"^graceful_timeout = (\d+)", text, re.MULTILINE)[0])

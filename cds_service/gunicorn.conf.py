@@ -4,10 +4,14 @@ import gc
 import os
 import sys
 
-from cds_service.config import ConfigError, Settings
+from cds_service import handover
+from cds_service.config import ConfigError, Settings, is_loopback
 
+# At SIGHUP this file is read again, while the application stays as it was loaded: its settings do
+# so too. A file that has meanwhile gone must not end a server that runs.
+_loaded = sys.modules.get("cds_service.wsgi")
 try:
-    _settings = Settings.from_environment(os.environ)
+    _settings = _loaded.settings if _loaded else Settings.from_environment(os.environ)
 except ConfigError as _error:
     sys.exit("cds-service cannot start:\n  " + "\n  ".join(_error.problems))
 
@@ -18,7 +22,7 @@ bind = [f"{_host}:{_settings.port}"]
 worker_class = "gthread"
 workers = _settings.workers
 threads = _settings.threads
-preload_app = True
+preload_app = True  # SIGHUP renews workers only; new code and settings come by SIGUSR2 or a restart
 
 # The admin socket would lie in the home directory, shared by all instances of a user.
 control_socket_disable = True
@@ -41,6 +45,23 @@ def when_ready(server: object) -> None:
     """Keep what was loaded out of garbage collection, so that forked workers share its memory."""
     gc.collect()
     gc.freeze()
+    _refuse_public_sockets(server)
+    handover.take_over(server, os.environ)
+
+
+def pre_exec(server: object) -> None:
+    """At SIGUSR2, in the process that becomes the new master."""
+    handover.before_exec(server)
+
+
+def _refuse_public_sockets(server: object) -> None:
+    """Sockets that a supervisor passes on replace CDS_HOST: the rule of development stays."""
+    reachable = handover.beyond_this_machine(server.LISTENERS, is_loopback)
+    if _settings.is_development and reachable:
+        sys.exit(
+            "cds-service cannot start:\n  development serves this machine only, but was passed a "
+            f"socket on {', '.join(reachable)}; set CDS_MODE=production"
+        )
 
 
 def post_fork(server: object, worker: object) -> None:

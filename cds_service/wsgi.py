@@ -12,6 +12,7 @@ from cds_service.config import ConfigError, Settings
 from cds_service.engine import BrokenService, load_services
 from cds_service.registry import RegistryError, load
 from cds_service.web import create_app
+from cds_service.web.context import context
 from cds_service.web.deploy import prepare_store
 
 
@@ -40,3 +41,6 @@ def build() -> Flask:
 
 
 app = build()
+with app.app_context():
+    settings: Settings = context().settings
+    """What the application was built with; it does not change while the process lives."""

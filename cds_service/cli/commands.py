@@ -24,6 +24,7 @@ from cds_service.cli.sheet import sheet, sheet_markdown
 from cds_service.config import Settings, is_loopback
 from cds_service.engine import answer, load_services
 from cds_service.engine.deployment import Deployment
+from cds_service.handover import inherits_sockets
 from cds_service.protocol import strict_json
 from cds_service.protocol.service import Service
 from cds_service.records import stored_reasoning
@@ -64,6 +65,8 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int 
     settings = _settings(environment)
     for line in _addresses(settings):
         click.echo(line)
+    if inherits_sockets(environment):
+        click.echo("listens on sockets that were passed on; CDS_HOST and CDS_PORT do not count")
     sys.stdout.flush()
     configuration = str(resources.files("cds_service").joinpath("gunicorn.conf.py"))
     command = [sys.executable, "-m", "gunicorn", "--config", configuration]

@@ -18,6 +18,7 @@ from cds_service.config.variables import (
     iso_date,
     key,
     key_file,
+    line_of_file,
     switch,
     web_address,
     whole_number,
@@ -29,6 +30,7 @@ NAMES = (
     "CDS_CA_FILE",
     "CDS_CLIENTS",
     "CDS_DATABASE_URL",
+    "CDS_DATABASE_URL_FILE",
     "CDS_EXPLAIN",
     "CDS_HOST",
     "CDS_LOG_LEVEL",
@@ -135,7 +137,7 @@ class Settings:
             log_level=read("CDS_LOG_LEVEL", LogLevel, LogLevel.INFO),
             public_url=read("CDS_PUBLIC_URL", web_address, None),
             ca_file=read("CDS_CA_FILE", existing_file, None),
-            database_url=read("CDS_DATABASE_URL", str, _embedded_database()),
+            database_url=_database_url(read),
         )
         problems = (*_unknown_names(given), *read.problems, *_unsafe(settings, given))
         if problems:
@@ -155,6 +157,17 @@ def _secret_key(read: Reader, development: bool) -> bytes:
             f"at least {MINIMUM_KEY_BYTES} bytes, the same on every node"
         )
     return direct or from_file or _DEVELOPMENT_KEY
+
+
+def _database_url(read: Reader) -> str:
+    """It may hold a password: then a file keeps it out of what shows a process's environment."""
+    direct = read("CDS_DATABASE_URL", str, None)
+    from_file = read("CDS_DATABASE_URL_FILE", line_of_file, None)
+    if direct and from_file:
+        read.problems.append(
+            "CDS_DATABASE_URL and CDS_DATABASE_URL_FILE: set one of them, not both"
+        )
+    return direct or from_file or _embedded_database()
 
 
 def _unknown_names(given: Mapping[str, str]) -> list[str]:

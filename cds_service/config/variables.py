@@ -108,3 +108,14 @@ def key_file(text: str) -> bytes | None:
     if len(content) < MINIMUM_KEY_BYTES:
         raise ValueError(f"the file must hold at least {MINIMUM_KEY_BYTES} bytes")
     return content
+
+
+def line_of_file(text: str) -> str | None:
+    """The one line that a file holds."""
+    try:
+        lines = Path(text).read_text("utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"the file {text} cannot be read") from None
+    if len(lines) != 1:
+        raise ValueError("the file must hold one line, without blanks")
+    return lines[0]

@@ -65,6 +65,14 @@ def test_each_variable_is_read(name: str, text: str, field: str, value: object) 
         ({"CDS_SECRET_KEY": "short"}, "CDS_SECRET_KEY: must have at least 32 bytes"),
         ({"CDS_SECRET_KEY_FILE": "no-key"}, "CDS_SECRET_KEY_FILE: the file no-key cannot be read"),
         (
+            {"CDS_DATABASE_URL_FILE": "no-url"},
+            "CDS_DATABASE_URL_FILE: the file no-url cannot be read",
+        ),
+        (
+            {"CDS_DATABASE_URL_FILE": __file__},
+            "CDS_DATABASE_URL_FILE: the file must hold one line, without blanks",
+        ),
+        (
             {"CDS_PUBLIC_URL": "cds.example.org"},
             "CDS_PUBLIC_URL: must be the address under which clients reach this service",
         ),
@@ -114,6 +122,18 @@ def test_production_never_accepts_unverified_tokens(tmp_path: Path) -> None:
     assert Settings.from_environment(environment).auth is Auth.REQUIRED
     expected = ("CDS_AUTH=off: production always requires authentication",)
     assert problems_of({**environment, "CDS_AUTH": "off"}) == expected
+
+
+def test_the_address_of_the_database_from_a_file(tmp_path: Path) -> None:
+    """A password stays in a file; two addresses are one too many."""
+    file, url = tmp_path / "database-url", "postgresql://cds:secret@db.example.org/cds"
+    file.write_text(f"{url}\n", "utf-8")
+    settings = Settings.from_environment({"CDS_DATABASE_URL_FILE": str(file)})
+    assert settings.database_url == url
+    assert "secret" not in repr(settings)
+    both = {"CDS_DATABASE_URL_FILE": str(file), "CDS_DATABASE_URL": "sqlite:////tmp/a.db"}
+    expected = ("CDS_DATABASE_URL and CDS_DATABASE_URL_FILE: set one of them, not both",)
+    assert problems_of(both) == expected
 
 
 def test_the_key_is_never_shown() -> None:

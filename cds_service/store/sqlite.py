@@ -49,6 +49,9 @@ def sqlite_engine(
         _use_log(connection, busy_timeout_ms / 1000)
         connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         connection.execute("PRAGMA foreign_keys = ON")
+        if durability is Durability.FULL:
+            connection.execute("PRAGMA schema_version")  # reads, and so takes up what is there
+            _flush_log(path)
 
     def begin(connection: Connection) -> None:
         # IMMEDIATE: a transaction that reads first and writes later fails at once under load.
@@ -89,6 +92,27 @@ def flush_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_log(path: Path) -> None:
+    """Brings what others wrote into the log to the disk, before anything is said of it.
+
+    Where all processes were killed, one of them between writing a commit and flushing it, the next
+    one finds that commit in the memory of the kernel: a repeat of it is acknowledged as known.
+    No lock is held on the log, so that opening and closing it here loses none.
+    """
+    try:
+        descriptor = os.open(f"{path}-wal", os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise sqlite3.OperationalError("log cannot be opened") from error
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        raise sqlite3.OperationalError("log cannot be flushed") from error
     finally:
         os.close(descriptor)
 

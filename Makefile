@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES = cds_service hooks tests
 
-.PHONY: help run test check proof mutation soak bench lock sbom audit clean
+.PHONY: help run test check proof mutation soak crash bench lock sbom audit clean
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (PORT=... changes it)"
@@ -17,6 +17,7 @@ help:
 	@echo "make proof  second reading of the specification, sweeps, relations, coverage of the rules"
 	@echo "make mutation  does a test fail when the rules are wrong? MUTANTS=300 SEED=1"
 	@echo "make soak   ten minutes of load with faults on half of the FHIR servers"
+	@echo "make crash  200 SIGKILLs under feedback, on SQLite and PostgreSQL: is anything lost?"
 	@echo "make bench  compare with a bare Flask application"
 	@echo "make lock   renew the lock files"
 	@echo "make sbom   list what runs, with versions, hashes and licences (dist/sbom.cdx.json)"
@@ -63,6 +64,9 @@ mutation: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.soak
+
+crash: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.crash
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES = cds_service hooks tests
 
-.PHONY: help run test check proof mutation soak memory bench lock sbom audit clean
+.PHONY: help run test check proof mutation soak memory crash bench lock sbom audit clean
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (PORT=... changes it)"
@@ -18,6 +18,7 @@ help:
 	@echo "make mutation  does a test fail when the rules are wrong? MUTANTS=300 SEED=1"
 	@echo "make soak   ten minutes of load with faults on half of the FHIR servers"
 	@echo "make memory 100,000 requests: memory, open files and threads must not grow"
+	@echo "make crash  200 SIGKILLs under feedback, on SQLite and PostgreSQL: is anything lost?"
 	@echo "make bench  compare with a bare Flask application"
 	@echo "make lock   renew the lock files"
 	@echo "make sbom   list what runs, with versions, hashes and licences (dist/sbom.cdx.json)"
@@ -67,6 +68,9 @@ soak: $(VENV)/.dev
 
 memory: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.memory
+
+crash: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.crash
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks

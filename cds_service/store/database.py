@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from cds_service.store.durability import Durability
 from cds_service.store.errors import StoreError, Trouble
 from cds_service.store.faults import NotAnswering, trouble_of
-from cds_service.store.sqlite import ALONE, sqlite_engine
+from cds_service.store.sqlite import ALONE, make_folder, sqlite_engine
 
 BUSY_TIMEOUT_MS = 500
 CONNECTIONS = 4
@@ -95,6 +95,16 @@ class Database:
         if not self.is_shared:
             return self._url.database or ""
         return f"{self._url.host or 'local'}/{self._url.database or ''}"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a file; a server is asked only when something is wanted of it."""
+        return self.is_shared or Path(self.where).exists()
+
+    def make_folder(self) -> None:
+        """Makes the folder of a SQLite file, where there is none; raises OSError."""
+        if not self.is_shared:
+            make_folder(Path(self.where).parent)
 
     def for_replay(self) -> Database:
         """The database for tokens that were used: the same server, but a SQLite file of its own.

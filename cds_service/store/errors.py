@@ -22,6 +22,12 @@ class Trouble(StrEnum):
     LOGIN = "database server refuses the login"
     NO_TABLES = "database has no tables yet: run the migrations"
     WRONG_REVISION = "database is at a revision that this program does not know"
+    COPY_EXISTS = "there is a file of that name already: choose another one"
+    COPY_FAILED = "the copy could not be made"
+    COPY_DAMAGED = "the copy is not whole: keep the older ones, and look at the database"
+    NOT_COPIED_HERE = (
+        "PostgreSQL is copied by its own tools: use pg_dump, or pg_basebackup with archived WAL"
+    )
     OTHER = "database refused a statement"
 
 

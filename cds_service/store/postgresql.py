@@ -27,6 +27,13 @@ _Result = TypeVar("_Result")
 _RETRY_S = 1.0
 _GRACE_S = 0.1  # the server's own limit comes first and says what it was waiting for
 _LIBPQ_LEAST_S = 2
+_COMMITS = {
+    # A server, database or account may be set to answer before the disk has it; whoever asks for
+    # more than the local disk (standbys) keeps that.
+    Durability.FULL: "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') = 'off'",
+    Durability.NORMAL: "SET synchronous_commit = off",
+}
 
 
 class _NoAnswer(psycopg.OperationalError, NotAnswering):
@@ -94,6 +101,7 @@ class _Connector:
             raise _NoAnswer
         params.setdefault("connect_timeout", max(_LIBPQ_LEAST_S, round(self._limit_s)))
         params.setdefault("application_name", "cds-service")
+        params.setdefault("client_encoding", "UTF8")
         limit_s = _left(self._limit_s)
         try:
             connection = _within(limit_s, lambda: _Connection.connect(*args, **params))
@@ -106,8 +114,9 @@ class _Connector:
         connection.execute(
             f"SET statement_timeout = {wait_ms}; SET lock_timeout = {wait_ms};"
             f" SET idle_in_transaction_session_timeout = {max(wait_ms, 60_000)};"
-            " SET client_min_messages = warning"
-            + ("; SET synchronous_commit = off" if self._durability is Durability.NORMAL else "")
+            " SET client_min_messages = warning;"
+            # The driver cannot read the first and last days of the calendar in another zone.
+            " SET TIME ZONE 'UTC';" + _COMMITS[self._durability]
         )
         connection.commit()
         return connection  # type: ignore[return-value]  # a DBAPI connection in all but name

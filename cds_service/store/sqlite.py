@@ -21,6 +21,8 @@ ALONE = "cds_alone"
 
 _MODE = 0o600  # what was decided about patients is for this account only
 _RETRY_S = 0.005
+# EXTRA is FULL, and means it too where a file system cannot share the memory of the log.
+_SYNCHRONOUS = {Durability.FULL: "EXTRA", Durability.NORMAL: "NORMAL"}
 
 
 def sqlite_engine(
@@ -45,8 +47,11 @@ def sqlite_engine(
     def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver begins nothing on its own
         _use_log(connection, busy_timeout_ms / 1000)
-        connection.execute(f"PRAGMA synchronous = {durability}")
+        connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[durability]}")
         connection.execute("PRAGMA foreign_keys = ON")
+        if durability is Durability.FULL:
+            connection.execute("PRAGMA schema_version")  # reads, and so takes up what is there
+            _flush_log(path)
 
     def begin(connection: Connection) -> None:
         # IMMEDIATE: a transaction that reads first and writes later fails at once under load.
@@ -71,6 +76,45 @@ def _create(path: Path) -> None:
         os.link(other, path)
     finally:
         os.unlink(other)
+    flush_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder with those above it, so that they outlive a loss of power; raises OSError."""
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for one in reversed(missing):
+        flush_folder(one.parent)
+
+
+def flush_folder(path: Path) -> None:
+    """Brings the names in a folder to the disk: flushing a file does not promise its name."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_log(path: Path) -> None:
+    """Brings what others wrote into the log to the disk, before anything is said of it.
+
+    Where all processes were killed, one of them between writing a commit and flushing it, the next
+    one finds that commit in the memory of the kernel: a repeat of it is acknowledged as known.
+    No lock is held on the log, so that opening and closing it here loses none.
+    """
+    try:
+        descriptor = os.open(f"{path}-wal", os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise sqlite3.OperationalError("log cannot be opened") from error
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        raise sqlite3.OperationalError("log cannot be flushed") from error
+    finally:
+        os.close(descriptor)
 
 
 def _use_log(connection: sqlite3.Connection, limit_s: float) -> None:

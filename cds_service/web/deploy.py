@@ -18,7 +18,9 @@ from cds_service.store import (
     StoreError,
     Switch,
     SwitchLog,
+    Trouble,
     is_current,
+    refuse_newer,
 )
 
 _log = logging.getLogger("cds_service.records")
@@ -29,7 +31,8 @@ def prepare_store(settings: Settings, *, required: bool = False) -> None:
 
     A SQLite file is made and brought up to date. A shared database is brought up to date by an
     operator, once for all nodes. Without authentication hooks are answered without a store too:
-    what is wrong with it is logged only, unless it is `required`.
+    what is wrong with it is logged only, unless it is `required`, or the tables are those of a
+    newer program: then rows of this one would be wrong among them.
     """
     try:
         database = Database.open(settings.database_url)  # a wrong address is told in any case
@@ -40,25 +43,35 @@ def prepare_store(settings: Settings, *, required: bool = False) -> None:
         return
     try:
         _prepare(database)
+    except _NewerTables:
+        raise
     except ConfigError as error:
         _log.warning("decisions are not recorded and feedback is refused: %s", error)
+
+
+class _NewerTables(ConfigError):
+    """The database belongs to a newer program; nothing may be written there."""
 
 
 def _prepare(*databases: Database) -> None:
     try:
         for one in databases:
+            if one.is_there:
+                refuse_newer(one)
             if one.is_shared and not is_current(one):
                 raise ConfigError(
                     ("CDS_DATABASE_URL: its tables are not up to date; run cds-service db migrate",)
                 )
             if not one.is_shared:
-                Path(one.where).parent.mkdir(parents=True, exist_ok=True)
+                one.make_folder()
                 if not is_current(one):
                     from cds_service.store.migrations import migrate  # half a second, so not above
 
                     migrate(one)
     except (StoreError, OSError) as error:
-        raise ConfigError((f"CDS_DATABASE_URL: {_words(error)}",)) from None
+        is_newer = isinstance(error, StoreError) and error.trouble is Trouble.WRONG_REVISION
+        kind = _NewerTables if is_newer else ConfigError
+        raise kind((f"CDS_DATABASE_URL: {_words(error)}",)) from None
 
 
 def _words(error: Exception) -> str:

@@ -210,7 +210,7 @@ def test_replay_has_its_own_file(tmp_path: Path, name: str) -> None:
     own = durable.for_replay()
     assert Path(own.where).parent == tmp_path
     assert own.where != durable.where
-    for database, level in ((durable, 2), (own, 1)):
+    for database, level in ((durable, 3), (own, 1)):
         with database.statements() as connection:
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from cds_service.store.database import Database
 from cds_service.store.errors import StoreError, Trouble
-from cds_service.store.revision import HEAD, current_revision, revision_on
+from cds_service.store.revision import HEAD, beyond, current_revision, revision_on
 
 logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of its plugins otherwise
 
@@ -53,7 +53,4 @@ def _wait_for_others(connection: Connection) -> None:
 def _refuse_unknown(revision: str | None, scripts: ScriptDirectory) -> None:
     known = {script.revision for script in scripts.walk_revisions()}
     if revision is not None and revision not in known:
-        raise StoreError(
-            Trouble.WRONG_REVISION,
-            f"the database is at {revision[:32]!r}, this program knows up to {HEAD!r}",
-        )
+        raise StoreError(Trouble.WRONG_REVISION, beyond(revision))

@@ -36,7 +36,7 @@ def main() -> None:
     built, pictures, recordings = (Path(name) for name in sys.argv[1:])
     with bench(built) as found, sync_playwright() as player:
         browser = player.chromium.launch(executable_path="/usr/bin/chromium")
-        page = browser.new_page(viewport={"width": 960, "height": 700}, locale="en-GB")
+        page = browser.new_page(viewport={"width": 1100, "height": 700}, locale="en-GB")
         faults = listen(page)
         travel(page, found, pictures)
         browser.close()
@@ -71,9 +71,11 @@ def travel(page: Page, found: Bench, pictures: Path) -> None:
     """Services are added; QUS is ordered, rated, replaced by DXA; ordered again, overridden."""
     cards = page.locator(".MuiCard-root")
 
-    def picture(name: str) -> None:
+    def picture(name: str, *, whole: bool = True) -> None:
+        if whole:
+            page.evaluate("window.scrollTo(0, 0)")  # else the pinned header covers the middle
         page.wait_for_timeout(500)
-        page.screenshot(path=pictures / f"sandbox-{name}.png", full_page=True)
+        page.screenshot(path=pictures / f"sandbox-{name}.png", full_page=whole)
 
     page.goto(found.url)
     expect(page.get_by_text("Ada Example")).to_be_visible()
@@ -104,7 +106,7 @@ def travel(page: Page, found: Bench, pictures: Path) -> None:
     page.get_by_role("button", name="Order ultrasound of the heel").click()
     expect(cards).to_contain_text(WARNING)
     page.get_by_role("button", name="select dismiss reason").click()
-    picture("override")
+    picture("override", whole=False)
     page.get_by_role("menuitem").first.click()
     expect(cards).to_have_count(0)
     picture("overridden")

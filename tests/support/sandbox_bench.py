@@ -203,8 +203,8 @@ def _serving(server: ThreadingHTTPServer) -> Iterator[None]:
 def main() -> None:
     """Serves until Ctrl-C."""
     with bench(Path(sys.argv[1])) as found:
-        print(f"open {found.url}")
-        print(f"add the services {found.ordering} and {found.service}/cds-services")
+        print(f"open {found.url}", flush=True)
+        print(f"add the services {found.ordering} and {found.service}/cds-services", flush=True)
         try:
             while True:
                 time.sleep(3600)

@@ -2,11 +2,14 @@
 
 The imaging list of the CDS Hooks sandbox holds no such order, and the view takes an order from a
 card's suggestion as well as from its list. This service asks for no token and judges nothing.
+`python tests/support/sandbox_ordering.py PORT` serves it on this machine until Ctrl-C.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -131,3 +134,18 @@ def ordering_service(port: int = 0) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def main() -> None:
+    """Serves until Ctrl-C."""
+    with ordering_service(int(sys.argv[1])) as discovery:
+        print(f"add the service {discovery}", flush=True)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -120,6 +120,14 @@ def test_without_a_right_token_nothing_is_shown(http: FlaskClient, name: str) ->
         assert "cards" not in response.get_json()
 
 
+@pytest.mark.parametrize("name", [ORDERS[1], "07-feedback-accepted"])
+def test_discovery_typed_with_a_slash(http: FlaskClient, name: str) -> None:
+    """The sandbox then asks, and names as audience, `/cds-services//…`: answered all the same."""
+    recording = RECORDINGS[name]
+    path = recording["path"].replace("/cds-services/", "/cds-services//")
+    assert send(http, {**recording, "path": path}, recording["body"]).status_code == 200
+
+
 def draft(name: str) -> dict[str, Any]:
     """The order that a recorded request is about."""
     (entry,) = RECORDINGS[name]["body"]["context"]["draftOrders"]["entry"]

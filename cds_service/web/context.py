@@ -77,7 +77,7 @@ class Context:
             name = DEVELOPMENT
             if deployment.verifier is not None:
                 try:
-                    name = deployment.verifier.client_of(authorization, paths, time())
+                    name = deployment.verifier.client_of(authorization, _named(paths), time())
                 except Rejected as error:  # the caller is not told why, the operator is
                     _log.warning("refused endpoint=%s reason=%s", self._shown(paths), error.reason)
                     raise
@@ -128,3 +128,8 @@ def context() -> Context:
 def clinical_date(settings: Settings, client: Client) -> date:
     """The date at which ages and intervals are taken; the only look at the clock."""
     return settings.as_of or datetime.now(client.time_zone).date()
+
+
+def _named(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The paths, and as a client names them that was given `/cds-services/` for discovery."""
+    return paths + tuple(path.replace("/cds-services/", "/cds-services//", 1) for path in paths)

@@ -11,10 +11,16 @@ CDS_HOOKS_VERSION = "2.0.1"
 
 
 def discovery_document(services: Mapping[str, Service]) -> dict[str, Any]:
-    """Every service, listed once for each of its hooks under the same id."""
+    """Every service, listed once for each of its hooks under the same id, its first hook last.
+
+    A client that keeps services by their address keeps the last entry of an id, as the CDS Hooks
+    sandbox does: that has to be the hook at which advice can still change the order.
+    """
     return {
         "services": [
-            _entry(service, hook) for service in services.values() for hook in service.hooks
+            _entry(service, hook)
+            for service in services.values()
+            for hook in reversed(service.hooks)
         ]
     }
 

@@ -69,3 +69,14 @@ def test_judged_as_surveillance(
     assert decision["study"] == study
     assert decision["ratingStatus"] == status
     assert decision.get("rating") == rating
+
+
+def test_discovery_leaves_the_sandbox_order_select(client: FlaskClient) -> None:
+    """The sandbox keeps services by address, the last entry of each: its imaging view calls ours.
+
+    That view fires order-select. Kept for order-sign the service would never be asked.
+    """
+    entries = client.get("/cds-services").get_json()["services"]
+    kept = {entry["id"]: entry["hook"] for entry in entries}
+    assert kept[SERVICE_ID] == "order-select"
+    assert {entry["hook"] for entry in entries} == {"order-select", "order-sign"}

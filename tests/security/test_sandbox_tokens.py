@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 from flask.testing import FlaskClient
-from tokens import jwk, jwks, private_key
+from sandbox_tokens import public_keys, signed
 
 from cds_service.config import Auth, Settings
 from cds_service.engine import load_services
@@ -24,7 +22,6 @@ from cds_service.web.deploy import prepare_store
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "sandbox"
 SERVICE_ID = "bone-density-imaging"
-KID = "44823f3d-0b01-4a6c-a80e-b9d3e8a7226f"
 REGISTRY = """
 [clients.sandbox]
 profile = "sandbox"
@@ -44,7 +41,7 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     folder = tmp_path_factory.mktemp("sandbox")
     registry = folder / "clients.toml"
     registry.write_text(REGISTRY, "utf-8")
-    (folder / "sandbox.json").write_text(json.dumps(jwks(jwk("ec384", KID))), "utf-8")
+    (folder / "sandbox.json").write_text(json.dumps(public_keys()), "utf-8")
     settings = replace(
         Settings(),
         auth=Auth.REQUIRED,
@@ -62,16 +59,6 @@ def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 def recordings() -> list[Path]:
     """Everything that the sandbox sent but its feedback."""
     return [path for path in sorted(FOLDER.glob("*.json")) if path.name[:2] not in FEEDBACK]
-
-
-def signed(recorded: dict[str, Any], path: str) -> str:
-    """The recorded token with the times and the signature of now."""
-    issued = int(time.time())
-    claims = recorded["payload"] | {"iat": issued, "exp": issued + 300}
-    claims["aud"] = re.sub(r"/cds-services/.*", path, claims["aud"])
-    claims["jti"] = f"{claims['jti']}-{time.monotonic_ns()}"
-    header = {name: value for name, value in recorded["header"].items() if name != "alg"}
-    return jwt.encode(claims, private_key("ec384"), recorded["header"]["alg"], headers=header)
 
 
 @pytest.mark.parametrize("path", recordings(), ids=lambda path: path.stem)

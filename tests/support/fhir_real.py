@@ -97,7 +97,10 @@ class ForeignServer:
 
 @contextmanager
 def real_server(
-    resources: Iterable[Mapping[str, Any]], *, absolute_references: bool = False
+    resources: Iterable[Mapping[str, Any]],
+    *,
+    absolute_references: bool = False,
+    tokens_needed: bool = True,
 ) -> Iterator[RealServer]:
     """Starts the server with these resources (ids kept); it ends with the block or its parent."""
     secret = secrets.token_urlsafe(48)
@@ -105,6 +108,7 @@ def real_server(
         "secret": secret,
         "client_id": _CLIENT_ID,
         "absolute_references": absolute_references,
+        "tokens_needed": tokens_needed,
         "resources": list(resources),
     }
     process = subprocess.Popen(

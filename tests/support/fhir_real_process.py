@@ -52,7 +52,7 @@ def _settings(base: str, order: dict[str, Any]) -> Settings:
             "validation": {"inbound": "off"},
             "server_behaviour": {"absolute_references": order["absolute_references"]},
             "server_auth": {
-                "types": ["smart"],
+                "types": ["smart" if order["tokens_needed"] else "none"],
                 "smart_clients": [
                     {
                         "client_id": order["client_id"],

@@ -95,12 +95,12 @@ def test_explanation_can_be_switched_off(make_app: Callable[..., Flask]) -> None
 
 @pytest.mark.parametrize("url", ["/cds-services", "/cds-services/"])
 def test_discovery(http: FlaskClient, url: str) -> None:
-    """Discovery lists the service once per hook, without empty members."""
+    """Discovery lists the service once per hook, its first hook last, without empty members."""
     response = http.get(url)
     assert response.status_code == 200
     assert problems("discovery", response.get_json()) == ()
     entries = response.get_json()["services"]
-    assert [entry.pop("hook") for entry in entries] == ["order-select", "order-sign"]
+    assert [entry.pop("hook") for entry in entries] == ["order-sign", "order-select"]
     assert entries[0] == entries[1]
     assert entries[0] == {
         "id": "fake-service",

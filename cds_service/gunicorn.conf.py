@@ -65,12 +65,15 @@ def post_fork(server: object, worker: object) -> None:
 
 def post_worker_init(worker: object) -> None:
     """Have the worker looked after from a thread of its own."""
-    worker.wsgi.extensions["cds_service"].observer.start()  # type: ignore[attr-defined]
+    worker.wsgi.extensions["cds_service"].observer.start()
 
 
 def child_exit(server: object, worker: object) -> None:
     """Keep what a worker counted when it is gone, and drop its state."""
-    metrics_folder.bury(_metrics, worker.pid)  # type: ignore[attr-defined]
+    try:
+        metrics_folder.bury(_metrics, worker.pid)
+    except Exception:  # numbers are not worth a server; a killed worker may leave half a file
+        server.log.warning("the metrics of worker %d are lost", worker.pid)
 
 
 def on_exit(server: object) -> None:

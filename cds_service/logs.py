@@ -26,9 +26,11 @@ FIELDS = frozenset(
         "count",
         "endpoint",
         "example",
+        "exception",
         "hook",
         "ms",
         "new",
+        "place",
         "reason",
         "repeated",
         "service",
@@ -37,7 +39,7 @@ FIELDS = frozenset(
         "unknown_cards",
     }
 )
-"""What a line may hold besides time, level, logger, process, event, correlation id and place."""
+"""What a line may hold besides time, level, logger, process, event and correlation id."""
 
 MAX_CHARACTERS = 500
 MAX_PLACES = 12
@@ -127,13 +129,15 @@ def said(record: logging.LogRecord) -> dict[str, object]:
     if fields is not None and _is_ours(record.name):
         for name, value in fields.items():
             if name in FIELDS and value is not None:
-                line[name] = (
-                    value if isinstance(value, int | float) else str(value)[:MAX_CHARACTERS]
-                )
-    if record.exc_info and record.exc_info[0] is not None:
-        line["exception"] = record.exc_info[0].__name__
-        line["place"] = places(record.exc_info[2])
+                line[name] = _short(value)
+    if record.exc_info and record.exc_info[1] is not None:
+        line |= fault(record.exc_info[1])
     return line
+
+
+def fault(error: BaseException) -> dict[str, object]:
+    """What may be said of an exception, as fields: its type and its way, never its text."""
+    return {"exception": type(error).__name__, "place": places(error.__traceback__)}
 
 
 def places(trace: TracebackType | None) -> list[str]:
@@ -152,11 +156,26 @@ def _is_ours(name: str) -> bool:
 
 
 def _event(record: logging.LogRecord) -> str:
-    if _is_ours(record.name) or record.msg in _SAYABLE:
+    if _is_ours(record.name):
         return record.getMessage()[:MAX_CHARACTERS]
-    # Without arguments it may be a finished text.
-    template = record.msg if isinstance(record.msg, str) and record.args else "(not shown)"
-    return template[:MAX_CHARACTERS]
+    if not isinstance(record.msg, str) or not record.args:
+        return "(not shown)"  # without arguments it may be a finished text
+    if record.name == _SERVER and record.msg in _SAYABLE:
+        return record.getMessage()[:MAX_CHARACTERS]
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    try:
+        shown = record.msg % tuple(one if type(one) is int else "…" for one in arguments)
+    except (TypeError, ValueError):
+        shown = record.msg
+    return shown[:MAX_CHARACTERS]
+
+
+def _short(value: object) -> object:
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, list):
+        return [str(one)[:MAX_CHARACTERS] for one in value[-MAX_PLACES:]]
+    return str(value)[:MAX_CHARACTERS]
 
 
 def _moment(created: float) -> str:
@@ -196,10 +215,13 @@ _FORMATS |= {"json": _encode, "text": _as_text}
 
 
 def _tell_thread(found: threading.ExceptHookArgs) -> None:
-    error = (found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
-    logging.getLogger(f"{OURS}.faults").error("a thread ended with a fault", exc_info=error)
+    _tell("a thread ended with a fault", found.exc_value)
 
 
 def _tell_unraisable(found: Any) -> None:
-    error = (found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback)
-    logging.getLogger(f"{OURS}.faults").error("a fault while cleaning up", exc_info=error)
+    _tell("a fault while cleaning up", found.exc_value)
+
+
+def _tell(event: str, error: BaseException | None) -> None:
+    fields = fault(error) if error is not None else {}
+    logging.getLogger(f"{OURS}.faults").error(event, extra={"fields": fields})

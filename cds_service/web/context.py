@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from time import monotonic, time
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from cds_service.config import Settings
 from cds_service.control import Switches
@@ -92,6 +92,7 @@ class Context:
                     _log.warning("refused", extra={"fields": fields})
                     raise
             client = deployment.registry.clients[name]
+            g.client = name
             with self.shares.call(client):
                 yield Caller(client, deployment.fhir_servers, began)
 

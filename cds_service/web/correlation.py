@@ -18,6 +18,10 @@ def install(app: Flask) -> None:
     def begin() -> None:
         correlation.set(os.urandom(8).hex())
 
+    @app.teardown_request
+    def end(error: BaseException | None) -> None:
+        correlation.set(None)
+
 
 def correlation_id() -> str:
     """The id of the present request."""

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from cds_service.logs import fault
 from cds_service.protocol.advice import ChartNotReadable
 from cds_service.protocol.chart import Unread
 from cds_service.protocol.errors import InvalidRequest, WrongPatient
@@ -17,6 +18,7 @@ from cds_service.protocol.strict_json import NotStrictJson
 from cds_service.security import Rejected
 from cds_service.store import NotTheirCard, StoreError
 from cds_service.web.bodies import json_response
+from cds_service.web.context import context
 from cds_service.web.correlation import correlation_id
 from cds_service.web.refusals import (
     NotJson,
@@ -132,12 +134,14 @@ def install(app: Flask) -> None:
     @app.errorhandler(Exception)
     def answer_error(error: Exception) -> Response:
         failure = failure_of(error, request.max_content_length or 0)
-        g.reason = failure.reason
+        g.reason, g.unread = failure.reason, tuple(gap.data for gap in failure.unread)
+        if failure.status != 401:  # those are counted where it is known why
+            context().meters.refuse(g.get("client"), failure.status, failure.reason)
         if failure.status >= 500:
             failure = _numbered(failure, correlation_id())
         if failure.status == 500:
             # The exception's own text may hold values of the patient: type and place are told.
-            _log.error("fault", exc_info=_innermost(error))
+            _log.error("fault", extra={"fields": fault(_innermost(error))})
         response = json_response(failure.outcome, failure.status)
         if failure.allow:
             response.headers["Allow"] = failure.allow

@@ -14,6 +14,7 @@ from time import monotonic, sleep, time
 
 from cds_service.control import Switches
 from cds_service.engine.heartbeat import Beat, beat
+from cds_service.logs import fault
 from cds_service.protocol.service import Service
 from cds_service.records import Recorder
 from cds_service.security import FetchedKeys
@@ -91,8 +92,8 @@ class Observer:
     def _safely(self, do: Callable[[], None]) -> None:
         try:
             do()
-        except Exception:
-            _log.error("a look at the state failed", exc_info=True)
+        except Exception as error:
+            _log.error("a look at the state failed", extra={"fields": fault(error)})
 
     def beat(self) -> None:
         """Tries every service with its examples."""

@@ -79,7 +79,10 @@ def tell_call(response: Response) -> Response:
         return response
     seconds = monotonic() - call.began
     service, hook, status = call.service_id, call.known_hook, response.status_code
-    cards, silences, unread = counted(call.reasoning) if call.reasoning else ((), (), ())
+    if call.reasoning is not None:
+        cards, silences, unread = counted(call.reasoning)
+    else:
+        cards, silences, unread = [], [], set(g.get("unread", ()))
     context().meters.count_call(
         Call(service, hook, call.client, status, seconds, cards, silences, unread)
     )

@@ -79,6 +79,7 @@ class Meters:
         self.registry = CollectorRegistry()
         self._waiting: deque[Call] = deque(maxlen=AT_MOST_WAITING)
         self._draining = threading.Lock()
+        self._timed: dict[tuple[str, str], Histogram] = {}
         self._few = {
             name: _Few() for name in ("study", "rating", "indicator", "silence", "data", "client")
         }
@@ -214,7 +215,10 @@ class Meters:
         few, service = self._few, call.service
         client = few["client"](call.client)
         sums[self.calls, (service, call.hook, client, str(call.status))] += 1
-        self.seconds.labels(service, client).observe(call.seconds)
+        timed = self._timed.get((service, client))
+        if timed is None:
+            timed = self._timed[service, client] = self.seconds.labels(service, client)
+        timed.observe(call.seconds)
         for study, rating, indicator in call.cards:
             labels = (few["study"](study), few["rating"](rating), few["indicator"](indicator))
             sums[self.cards, (service, *labels)] += 1

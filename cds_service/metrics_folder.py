@@ -14,12 +14,14 @@ import tempfile
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX = "cds-service-metrics-"
 _ADDED_UP = ("counter", "histogram")
 _OF_THE_DEAD = "dead"
+_TRIES, _PAUSE_S = 50, 0.01
 
 
 def prepare(environment: MutableMapping[str, str]) -> Path:
@@ -53,9 +55,20 @@ def remove(environment: MutableMapping[str, str]) -> None:
 
 @contextmanager
 def held(folder: Path, *, alone: bool) -> Iterator[None]:
-    """The folder while nobody adds up in it, or to add up in it alone."""
+    """The folder while nobody adds up in it, or to add up in it alone.
+
+    Who wants it alone is the master: it waits for a moment only, and then goes on, since a worker
+    that hangs must not hold up a server. Some numbers may then be told twice, once.
+    """
     with (folder / "lock").open("ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        if not alone:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        for _ in range(_TRIES if alone else 0):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                sleep(_PAUSE_S)
         yield
 
 

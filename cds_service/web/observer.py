@@ -15,7 +15,7 @@ from time import monotonic, sleep, time
 from cds_service.control import Switches
 from cds_service.engine.heartbeat import Beat, beat
 from cds_service.logs import fault
-from cds_service.protocol.service import Service
+from cds_service.protocol.service import Example, Service
 from cds_service.records import Recorder
 from cds_service.security import FetchedKeys
 from cds_service.store import Database, StoreError, is_current
@@ -70,11 +70,15 @@ class Observer:
 
     def start(self) -> None:
         """Starts the thread; to be called in each worker, after the fork."""
-        threading.Thread(target=self._run, name="observer", daemon=True).start()
         atexit.register(self._meters.drain)
+        try:
+            threading.Thread(target=self._run, name="observer", daemon=True).start()
+        except RuntimeError:  # no thread to be had: hooks are answered without it
+            _log.error("this worker is not looked after: no thread can be started")
 
     def _run(self) -> None:
         self._meters.workers.set(1)
+        self._tell_build()
         # Workers of one server do not beat at the same time.
         next_look, next_beat = 0.0, monotonic() + random.uniform(0.5, 5.0)  # noqa: S311
         while True:
@@ -89,6 +93,12 @@ class Observer:
                 next_look = monotonic() + LOOK_EVERY_S
                 self._safely(self.look)
 
+    def _tell_build(self) -> None:
+        version = metadata.version("bone-density-cds")
+        for service in self._services.values():
+            knowledge = self._knowledge[service.id]
+            self._meters.build.labels(version, service.id, service.ruleset, knowledge).set(1)
+
     def _safely(self, do: Callable[[], None]) -> None:
         try:
             do()
@@ -99,8 +109,8 @@ class Observer:
         """Tries every service with its examples."""
         for service in self._services.values():
             found = []
-            for example in service.examples():
-                found.append(beat(service, example))
+            for example in _examples(service):
+                found.append(example if isinstance(example, Beat) else beat(service, example))
                 sleep(_PAUSE_S)  # requests come first
             if not found:
                 continue
@@ -149,13 +159,6 @@ class Observer:
         meters.circuits.set(deployment.fhir_servers.open_circuits)
         meters.store_trouble.labels("recorder").set(int(recorder.trouble is not None))
         meters.store_trouble.labels("switches").set(int(self._switches.trouble is not None))
-        for service in self._services.values():
-            meters.build.labels(
-                metadata.version("bone-density-cds"),
-                service.id,
-                service.ruleset,
-                self._knowledge[service.id],
-            ).set(1)
         self._look_at_keys()
         self._look_at_switches()
         present = frozenset(one.reason for one in self.findings())
@@ -188,7 +191,7 @@ class Observer:
 
     def findings(self) -> tuple[Finding, ...]:
         """What is not in order now; hooks are answered all the same."""
-        found = [Finding(f"store-{part}", words) for part, words in self._store.items()]
+        found = [Finding(f"store-{part}", words) for part, words in list(self._store.items())]
         if self._recorder.trouble is not None:
             found.append(Finding("recorder", f"decisions wait: {self._recorder.trouble}"))
         if self._dropped_at is not None and monotonic() - self._dropped_at < DROPPED_FOR_S:
@@ -206,7 +209,7 @@ class Observer:
                 found.append(Finding("keys", words))
         found += [
             Finding("heartbeat", f"{service}: example {one.example}: {', '.join(one.differs)}")
-            for service, beats in self._beats.items()
+            for service, beats in list(self._beats.items())
             for one in beats
             if one.differs
         ]
@@ -217,6 +220,14 @@ class Observer:
         more = now - self._last[name]
         self._last[name] = now
         return more
+
+
+def _examples(service: Service) -> tuple[Example | Beat, ...]:
+    """The service's examples; when they cannot be had, that is what has failed."""
+    try:
+        return tuple(service.examples())
+    except Exception as error:
+        return (Beat("(all)", (type(error).__name__,)),)
 
 
 def _trouble_of(database: Database) -> str | None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_former_workers_are_added_up() -> None:
         "lock",
     ]
     assert last == "False"
+
+
+def test_a_worker_that_hangs_holds_up_nobody(tmp_path: Path) -> None:
+    """The master waits for a moment only for one that tells metrics."""
+    began = time.monotonic()
+    with metrics_folder.held(tmp_path, alone=False), metrics_folder.held(tmp_path, alone=False):
+        metrics_folder.bury(tmp_path, DEAD)
+    assert time.monotonic() - began < 5

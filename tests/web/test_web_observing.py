@@ -15,22 +15,30 @@ from typing import Any
 import pytest
 from builders import condition, observation, patient, prefetch
 from fhir_calls import body
+from fhir_charts import small_chart
+from fhir_faulty import FaultyServer
+from fhir_upstream import InMemory
 from flask import Flask
 from log_lines import written
 from prometheus_client.parser import text_string_to_metric_families
+from tokens import ISSUER, PUBLIC, jwk, jwks
 
 from cds_service.config import Mode, Settings
+from cds_service.egress import Busy, Lanes
+from cds_service.egress.lanes import CIRCUIT_OPEN, FEWEST_CALLS, PAUSE_S, PROBES
 from cds_service.engine import load_services
 from cds_service.engine.heartbeat import beat
 from cds_service.protocol.advice import Advice, Assessment, Selection
 from cds_service.protocol.service import Example, Service
 from cds_service.registry import load
-from cds_service.store import Database, Scope, ScopeKind, State, SwitchLog
+from cds_service.security import FetchedKeys, KeysUnusable, Trusted, Verifier, read_keys, read_trust
+from cds_service.security.key_sources import Fetched
+from cds_service.store import Database, ReplayStore, Scope, ScopeKind, State, SwitchLog
 from cds_service.store.migrations import migrate
 from cds_service.web import create_app
 from cds_service.web.context import Context
 from cds_service.web.meters import AT_MOST_VALUES, Call, Meters
-from cds_service.web.observer import Observer
+from cds_service.web.observer import STALE_KEYS_S, Observer
 
 HOOK = "/cds-services/bone-density-imaging"
 CHART = prefetch(
@@ -399,3 +407,127 @@ def test_public_answers_tell_one_word(make_app: Callable[..., Flask]) -> None:
     context.recorder.trouble = "database is read-only"
     response = app.test_client().get("/readyz")
     assert (response.status_code, json.loads(response.data)) == (200, {"status": "degraded"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcomes"),
+    [
+        ("healthy", {"ok"}),
+        ("500", {"answered-5xx"}),
+        ("401", {"answered-4xx"}),
+        ("reset", {"no-answer"}),
+    ],
+)
+def test_reads_are_counted(app: Flask, kind: str, outcomes: set[str]) -> None:
+    """Each request to a FHIR server by client and outcome."""
+    with FaultyServer(InMemory(small_chart())) as server:
+        app.test_client().post(HOOK, json=body(server.base(kind)))
+    found = numbers(here(app).meters)["cds_fhir_reads_total"]
+    assert {outcome for _, outcome in found} == outcomes
+    assert {client for client, _ in found} == {"development"}
+    assert sum(found.values()) >= 7
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (Busy(CIRCUIT_OPEN), "left-alone"),
+        (Busy("too many calls to this server are under way"), "too-many-calls"),
+        (None, "not-allowed"),
+    ],
+)
+def test_reads_that_are_not_made(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception | None, outcome: str
+) -> None:
+    """What is not even tried is counted too, once for a call."""
+
+    def enter(self: Lanes, key: str) -> None:
+        assert error is not None
+        raise error
+
+    monkeypatch.setattr(Lanes, "enter", enter)
+    server = "http://127.0.0.1:1/r4" if error else "https://fhir.example.org/r4"
+    app.test_client().post(HOOK, json=body(server))
+    found = numbers(here(app).meters)["cds_fhir_reads_total"]
+    assert found == {("development", outcome): 1.0}
+
+
+def test_open_circuits() -> None:
+    """A server that fails is counted as left alone until it does its part again."""
+    now = [0.0]
+    lanes = Lanes(max_calls=4, slots=8, clock=lambda: now[0])
+    for _ in range(FEWEST_CALLS):
+        with lanes.enter("a") as permit:
+            permit.report(False)
+    assert lanes.open_circuits == 1
+    for _ in range(PROBES):
+        now[0] += PAUSE_S + 1
+        with lanes.enter("a"):
+            pass
+    assert lanes.open_circuits == 0
+
+
+class Shared:
+    """Nothing is shared."""
+
+    def may_fetch(self, issuer: str, now: float, at_least_s: float) -> bool:
+        """Always our turn."""
+        return True
+
+    def keep(self, issuer: str, document: bytes, now: float) -> None:
+        """Forgotten at once."""
+
+    def kept(self, issuer: str, since: float) -> None:
+        """Nothing."""
+
+
+def test_keys_that_grow_old(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are fetched while nobody calls; their age is measured, and told when fetching fails."""
+    context = here(app)
+    now, works = [1_000_000.0], [False]
+
+    def fetch() -> Fetched:
+        if not works[0]:
+            raise KeysUnusable("could not be fetched: answered 503")
+        return Fetched(b"", read_keys(jwks(jwk("rsa")), published=True), 600.0)
+
+    keys = FetchedKeys("https://ehr.example.org/keys", fetch, Shared(), clock=lambda: now[0])
+    trust = read_trust(
+        {"issuer": ISSUER, "jwks_url": "https://ehr.example.org/keys", "audiences": [PUBLIC]}, None
+    )
+    assert trust is not None
+    used = ReplayStore(Database.open("sqlite:////nowhere/none.db"))
+    verifier = Verifier({ISSUER: (Trusted("demo", trust, keys),)}, used)
+    context.live._deployment = replace(context.live.deployment, verifier=verifier)
+
+    def at_once() -> None:
+        keys._refreshing.acquire()
+        keys._refresh_and_release()
+
+    monkeypatch.setattr(keys, "_refresh_in_background", at_once)
+
+    def ready_after(seconds: float) -> tuple[str, set[str]]:
+        now[0] += seconds
+        return ready(app)
+
+    assert ready_after(0) == ("degraded", {"keys"})
+    works[0] = True
+    assert ready_after(120) == ("ready", set())
+    works[0] = False
+    assert ready_after(700) == ("ready", set())
+    assert ready_after(STALE_KEYS_S) == ("degraded", {"keys"})
+    told = app.test_client().get("/readyz").json["reasons"][0]["details"]
+    assert told == "clients.demo: 2.2 hours old: could not be fetched: answered 503"
+    assert numbers(context.meters)["cds_keys_age_seconds"] == {("demo",): STALE_KEYS_S + 700}
+
+
+def test_examples_that_cannot_be_had(make_app: Callable[..., Flask]) -> None:
+    """A service whose examples break is a service that fails its heartbeat."""
+
+    def fail() -> tuple[Example, ...]:
+        raise ValueError("canary")
+
+    observer = here(make_app(services=(replace(_toy({}), examples=fail),))).observer
+    observer.beat()
+    (found,) = observer.findings()
+    assert (found.reason, found.words) == ("heartbeat", "toy: example (all): ValueError")

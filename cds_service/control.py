@@ -46,6 +46,11 @@ class Switches:
         finally:
             self._has_looked = True
 
+    @property
+    def off(self) -> frozenset[Scope]:
+        """What is switched off, as far as this process knows."""
+        return self._known()
+
     def is_off(self, client: str, service: str) -> bool:
         """Whether a service gives this client no cards."""
         off = self._known()

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-from cds_service import handover
+from cds_service import handover, logs, metrics_folder
 from cds_service.config import ConfigError, Settings, is_loopback
 
 # At SIGHUP this file is read again, while the application stays as it was loaded: its settings do
@@ -19,6 +19,13 @@ _host = f"[{_settings.host}]" if ":" in _settings.host else _settings.host
 
 wsgi_app = "cds_service.wsgi:app"
 bind = [f"{_host}:{_settings.port}"]
+if _settings.admin_port is not None:
+    _admin = _settings.admin_host
+    bind.append(
+        f"[{_admin}]:{_settings.admin_port}"
+        if ":" in _admin
+        else f"{_admin}:{_settings.admin_port}"
+    )
 worker_class = "gthread"
 workers = _settings.workers
 threads = _settings.threads
@@ -39,6 +46,10 @@ max_requests_jitter = 2_000
 accesslog = None  # calls are logged by the application, without addresses and headers
 errorlog = "-"
 loglevel = _settings.log_level.value
+logconfig_dict = logs.for_server(loglevel, _settings.log_format.value)
+
+# Before anything imports the library of the metrics.
+_metrics = metrics_folder.prepare(os.environ)
 
 
 def when_ready(server: object) -> None:
@@ -70,3 +81,21 @@ def post_fork(server: object, worker: object) -> None:
     Garbage is collected less often: a request makes thousands of objects, and hardly any cycle.
     """
     gc.set_threshold(50_000, 20, 50)
+
+
+def post_worker_init(worker: object) -> None:
+    """Have the worker looked after from a thread of its own."""
+    worker.wsgi.extensions["cds_service"].observer.start()
+
+
+def child_exit(server: object, worker: object) -> None:
+    """Keep what a worker counted when it is gone, and drop its state."""
+    try:
+        metrics_folder.bury(_metrics, worker.pid)
+    except Exception:  # numbers are not worth a server; a killed worker may leave half a file
+        server.log.warning("the metrics of worker %d are lost", worker.pid)
+
+
+def on_exit(server: object) -> None:
+    """Leave nothing behind."""
+    metrics_folder.remove(os.environ)

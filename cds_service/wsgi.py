@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
 from flask import Flask
 
+from cds_service import logs
 from cds_service.config import ConfigError, Settings
 from cds_service.engine import BrokenService, load_services
 from cds_service.registry import RegistryError, load
@@ -20,14 +20,7 @@ def build() -> Flask:
     """Read settings and registry, load the services and warm them up, before workers fork."""
     try:
         settings = Settings.from_environment(os.environ)
-        logging.basicConfig(
-            level=settings.log_level.upper(),
-            stream=sys.stderr,
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        )
-        # A log line names no thread and no place in the code; not looking them up is cheaper.
-        logging.logThreads = logging.logMultiprocessing = False
-        logging._srcfile = None
+        logs.configure(settings.log_level, settings.log_format)
         services = load_services()
         prepare_store(settings)
         app = create_app(settings, lambda: load(settings.clients_path, services), services)

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from cds_service.egress import Base, Deadline, Egress, EgressError, Failed, Lanes, Policy, Reply
@@ -17,6 +18,19 @@ _WORTH_ANOTHER = frozenset({500, 502, 503, 504})
 _TROUBLE = frozenset({429, *range(500, 600)})
 _LEFT_FOR_ANOTHER = 0.4
 """Part of the time that must be left for a second try."""
+
+
+class Outcome(StrEnum):
+    """How one request to a FHIR server went."""
+
+    OK = "ok"
+    CLIENT_ERROR = "answered-4xx"
+    SERVER_ERROR = "answered-5xx"
+    OTHER_STATUS = "answered-otherwise"
+    NO_ANSWER = "no-answer"
+    NOT_ALLOWED = "not-allowed"
+    BULKHEAD = "too-many-calls"
+    CIRCUIT = "left-alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,11 @@ class FhirAccess:
     policy: Policy
     dialect: Dialect
     deadline: Deadline
+    count: Callable[[str], None] = field(default=lambda outcome: None, repr=False)
+    """Told of each request how it went, in a word of `Outcome`."""
+
+
+_OUTCOMES = {200: Outcome.OK, 4: Outcome.CLIENT_ERROR, 5: Outcome.SERVER_ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +96,15 @@ class Reader:
                 token=self.token,
             )
         except Failed as error:
+            access.count(Outcome.NO_ANSWER)
             return Got(reason=error.reason, is_trouble=True, may_pass=error.may_pass)
         except EgressError as error:
+            access.count(Outcome.NOT_ALLOWED)
             return Got(reason=error.reason)
         status = reply.status
+        access.count(
+            _OUTCOMES.get(status if status == 200 else status // 100, Outcome.OTHER_STATUS)
+        )
         return Got(reply, is_trouble=status in _TROUBLE, may_pass=status in _WORTH_ANOTHER)
 
     def _pause(self, found: Got) -> float | None:

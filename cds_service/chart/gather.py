@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cds_service.chart.access import FhirAccess, Reader
+from cds_service.chart.access import FhirAccess, Outcome, Reader
 from cds_service.chart.addresses import address_of, is_search
 from cds_service.chart.fetching import Fetching
 from cds_service.chart.pages import Pages
@@ -17,6 +17,7 @@ from cds_service.chart.referenced import unresolved
 from cds_service.chart.scopes import Grant, Scopes, read_scopes
 from cds_service.chart.wanted import Wanted
 from cds_service.egress import Base, Busy, Refused
+from cds_service.egress.lanes import CIRCUIT_OPEN
 from cds_service.protocol.chart import PartState
 from cds_service.protocol.errors import WrongPatient
 from cds_service.protocol.request import HookRequest
@@ -94,6 +95,7 @@ def gather(
     try:
         source = _source(request.fhir_server, token, access)
     except Refused as error:
+        access.count(Outcome.NOT_ALLOWED)
         return given.with_keys(
             Wanted(item.key, item.resource_type, "", refused=error.reason) for item in missing
         )
@@ -107,6 +109,7 @@ def gather(
     try:
         lane = access.lanes.enter(source.base.url)
     except Busy as error:
+        access.count(Outcome.CIRCUIT if error.reason == CIRCUIT_OPEN else Outcome.BULKHEAD)
         for one in wanted:
             one.refused = error.reason
         return given.with_keys(wanted)

@@ -81,6 +81,11 @@ def _addresses(settings: Settings) -> list[str]:
     lines = [f"discovery  {base}/cds-services"]
     lines += [f"service    {base}/cds-services/{name}" for name in _services()]
     lines += [f"health     {base}/livez", f"openapi    {base}/openapi.json"]
+    if settings.admin_port is not None:
+        at = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host
+        lines.append(f"metrics    http://{at}:{settings.admin_port}/metrics")
+    elif settings.is_development:
+        lines.append(f"metrics    {base}/metrics")
     return [*lines, f"try        curl -s {base}/cds-services"]
 
 

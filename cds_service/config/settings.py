@@ -25,6 +25,8 @@ from cds_service.config.variables import (
 )
 
 NAMES = (
+    "CDS_ADMIN_HOST",
+    "CDS_ADMIN_PORT",
     "CDS_AS_OF",
     "CDS_AUTH",
     "CDS_CA_FILE",
@@ -33,6 +35,7 @@ NAMES = (
     "CDS_DATABASE_URL_FILE",
     "CDS_EXPLAIN",
     "CDS_HOST",
+    "CDS_LOG_FORMAT",
     "CDS_LOG_LEVEL",
     "CDS_MAX_BODY_BYTES",
     "CDS_MODE",
@@ -71,6 +74,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
 class ConfigError(Exception):
     """The process settings are wrong; `problems` holds one sentence for each."""
 
@@ -101,6 +111,9 @@ class Settings:
     secret_key: bytes = field(default=_DEVELOPMENT_KEY, repr=False)
     explain_enabled: bool = True
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
+    admin_host: str = "127.0.0.1"
+    admin_port: int | None = None
     public_url: str | None = None
     ca_file: Path | None = None
     database_url: str = field(default_factory=_embedded_database, repr=False)
@@ -135,6 +148,11 @@ class Settings:
             secret_key=_secret_key(read, development),
             explain_enabled=read("CDS_EXPLAIN", switch, development),
             log_level=read("CDS_LOG_LEVEL", LogLevel, LogLevel.INFO),
+            log_format=read(
+                "CDS_LOG_FORMAT", LogFormat, LogFormat.TEXT if development else LogFormat.JSON
+            ),
+            admin_host=read("CDS_ADMIN_HOST", str, "127.0.0.1"),
+            admin_port=read("CDS_ADMIN_PORT", whole_number(1, 65535), None),
             public_url=read("CDS_PUBLIC_URL", web_address, None),
             ca_file=read("CDS_CA_FILE", existing_file, None),
             database_url=_database_url(read),
@@ -187,6 +205,15 @@ def _unsafe(settings: Settings, given: Mapping[str, str]) -> list[str]:
     if settings.is_development and not is_loopback(settings.host):
         problems.append(
             f"CDS_HOST={settings.host}: development serves this machine only; "
+            "use 127.0.0.1 or CDS_MODE=production"
+        )
+    if settings.admin_port == settings.port:
+        problems.append(
+            "CDS_ADMIN_PORT: must be another port than CDS_PORT: by it the listeners are told apart"
+        )
+    if settings.is_development and not is_loopback(settings.admin_host):
+        problems.append(
+            f"CDS_ADMIN_HOST={settings.admin_host}: development serves this machine only; "
             "use 127.0.0.1 or CDS_MODE=production"
         )
     if not settings.is_development:

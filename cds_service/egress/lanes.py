@@ -19,7 +19,7 @@ PROBES = 3
 MAX_LANES = 256
 
 _FULL = "too many calls to this server are under way"
-_OPEN = "this server has been failing"
+CIRCUIT_OPEN = "this server has been failing"
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Lanes:
             if lane.paused_until is not None and (
                 lane.probing or self._clock() < lane.paused_until
             ):
-                raise Busy(_OPEN)
+                raise Busy(CIRCUIT_OPEN)
             # Several servers may hang at once. One that did not do its part, or has not yet, gets
             # half of what is free: then something is left, however many they are.
             is_well = bool(lane.results) and lane.results[-1][1]
@@ -97,6 +97,12 @@ class Lanes:
             self._free -= 1
             lane.probing = is_probe
         return Permit(self, key, is_probe, lane.openings)
+
+    @property
+    def open_circuits(self) -> int:
+        """How many servers are being left alone for a while."""
+        with self._lock:
+            return sum(lane.paused_until is not None for lane in self._lanes.values())
 
     def _leave(self, key: str, ok: bool, is_probe: bool, openings: int) -> None:
         with self._lock:

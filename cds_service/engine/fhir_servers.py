@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -28,8 +30,12 @@ class FhirServers:
         is_development: bool,
         threads: int,
         ca_file: Path | None = None,
+        count: Callable[[str, str], None] = lambda client, outcome: None,
     ) -> None:
-        """Raises RegistryError when a base address is not one that can be kept to."""
+        """Raises RegistryError when a base address is not one that can be kept to.
+
+        `count` is told of each request, by client and outcome.
+        """
         self._egress = Egress(
             max_bytes=MAX_RESPONSE_BYTES, ca_file=str(ca_file) if ca_file else None
         )
@@ -37,7 +43,13 @@ class FhirServers:
         self._lanes = Lanes(max_calls=max(2, threads // 4), slots=max(2, threads - threads // 8))
         clients = registry.clients.values()
         self._policies = {item.name: _policy(item, is_development) for item in clients}
+        self._counts = {item.name: partial(count, item.name) for item in clients}
         self._dialects = {item.name: _dialect(item) for item in clients}
+
+    @property
+    def open_circuits(self) -> int:
+        """How many servers are being left alone because they have been failing."""
+        return self._lanes.open_circuits
 
     def access(self, client: Client, began: float) -> FhirAccess:
         """How a call may read that began at a time of the monotonic clock."""
@@ -48,6 +60,7 @@ class FhirServers:
             policy=self._policies[client.name],
             dialect=self._dialects[client.name],
             deadline=Deadline(began + promise - min(_KEPT_S, promise / 4)),
+            count=self._counts[client.name],
         )
 
 

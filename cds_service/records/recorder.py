@@ -92,6 +92,11 @@ class Recorder:
             # A record is not worth an answer. The error's text might hold values of the patient.
             self._drop(1, type(error).__name__)
 
+    @property
+    def waiting(self) -> int:
+        """How many decisions wait to be written."""
+        return len(self._waiting) + self._in_hand
+
     def flush(self, seconds: float = PATIENCE_S) -> bool:
         """Waits until nothing is left to write; False when that took too long."""
         if self._thread is None:

@@ -131,6 +131,21 @@ class FetchedKeys:
         """Why the keys at hand are not fresh, None when they are."""
         return self._trouble
 
+    @property
+    def has_tried(self) -> bool:
+        """Whether fetching was tried at least once in this process."""
+        return self._fresh_until > 0
+
+    @property
+    def age_s(self) -> float | None:
+        """How long ago the keys at hand were fetched; None when there are none."""
+        return None if self._keys is None else max(0.0, self._clock() - self._fetched_at)
+
+    def keep_fresh(self) -> None:
+        """Has them fetched in the background when it is time, also while nobody calls."""
+        if _is_due(self._fresh_until, self._clock(), STALEST_S * 1.1):
+            self._refresh_in_background()
+
     def refresh(self) -> None:
         """Fetches now; a failure leaves everything as it was, and is told."""
         with self._looking:

@@ -61,9 +61,13 @@ class Verifier:
         """
         token = read_bearer(authorization)
         client = self._candidate(token)
-        self._check_signature(token, client)
-        check_claims(token.claims, client.trust, paths, now)
-        self._check_replay(token, client, now)
+        try:
+            self._check_signature(token, client)
+            check_claims(token.claims, client.trust, paths, now)
+            self._check_replay(token, client, now)
+        except Rejected as error:
+            error.client = client.name
+            raise
         return client.name
 
     def _candidate(self, token: Presented) -> Trusted:

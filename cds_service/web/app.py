@@ -6,12 +6,24 @@ from collections.abc import Callable, Mapping
 
 from flask import Flask
 
-from cds_service.config import Settings
+from cds_service.config import Auth, Settings
 from cds_service.protocol.service import Service
 from cds_service.records import Recorder, knowledge_hash
 from cds_service.registry import Registry
 from cds_service.store import Database, DecisionLog, FeedbackLog
-from cds_service.web import cors, errors, explain, feedback, headers, health, openapi, services
+from cds_service.web import (
+    admin,
+    correlation,
+    cors,
+    errors,
+    explain,
+    feedback,
+    headers,
+    health,
+    metrics,
+    openapi,
+    services,
+)
 from cds_service.web.about import about_blueprint
 from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
@@ -19,6 +31,8 @@ from cds_service.web.context import Context
 from cds_service.web.deploy import deploy, switches_of
 from cds_service.web.discovery import discovery_document
 from cds_service.web.live import Live
+from cds_service.web.meters import Meters
+from cds_service.web.observer import Observer
 from cds_service.web.openapi import openapi_document
 from cds_service.web.shares import Shares
 
@@ -31,27 +45,36 @@ def create_app(
     `load` reads the registry, now and whenever its file has changed. Raises RegistryError.
     """
     database = Database.open(settings.database_url)
-    live = Live(settings.clients_path, lambda: deploy(settings, load(), database))
+    meters = Meters()
+    live = Live(settings.clients_path, lambda: deploy(settings, load(), database, meters.read_fhir))
+    recorder, switches = Recorder(DecisionLog(database)), switches_of(database)
+    knowledge = {one.id: knowledge_hash(one.about()) for one in installed.values()}
+    databases = {"tables": database}
+    if settings.auth is Auth.REQUIRED:
+        databases["used-tokens"] = database.for_replay()
     app = Flask("cds_service.web", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    knowledge = {one.id: knowledge_hash(one.about()) for one in installed.values()}
     Context(
         settings=settings,
         live=live,
         services=installed,
         admission=Admission(settings.threads),
         shares=Shares(),
-        switches=switches_of(database),
-        recorder=Recorder(DecisionLog(database)),
+        switches=switches,
+        recorder=recorder,
         feedback=FeedbackLog(database),
         knowledge=knowledge,
+        meters=meters,
+        observer=Observer(meters, live, installed, recorder, switches, databases, knowledge),
         discovery=encode(discovery_document(installed)),
         openapi=encode(openapi_document(settings, installed)),
     ).install(app)
-    for module in (services, feedback, health, openapi):
+    correlation.install(app)
+    admin.install(app, settings.admin_port)
+    for module in (services, feedback, health, openapi, metrics):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(about_blueprint(installed, knowledge))
     if settings.explain_enabled:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from time import monotonic, time
 from typing import Any
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from cds_service.config import Settings
 from cds_service.control import Switches
@@ -22,6 +22,8 @@ from cds_service.security import Rejected
 from cds_service.store import FeedbackLog
 from cds_service.web.admission import Admission
 from cds_service.web.live import Live
+from cds_service.web.meters import Meters
+from cds_service.web.observer import Observer
 from cds_service.web.refusals import UnknownService
 from cds_service.web.shares import Shares
 
@@ -51,6 +53,8 @@ class Context:
     recorder: Recorder
     feedback: FeedbackLog
     knowledge: Mapping[str, str]
+    meters: Meters
+    observer: Observer
     discovery: bytes
     openapi: bytes
 
@@ -79,9 +83,16 @@ class Context:
                 try:
                     name = deployment.verifier.client_of(authorization, _named(paths), time())
                 except Rejected as error:  # the caller is not told why, the operator is
-                    _log.warning("refused endpoint=%s reason=%s", self._shown(paths), error.reason)
+                    self.meters.refuse_caller(error.client, error.reason)
+                    fields = {
+                        "endpoint": self._shown(paths),
+                        "client": error.client,
+                        "reason": error.reason,
+                    }
+                    _log.warning("refused", extra={"fields": fields})
                     raise
             client = deployment.registry.clients[name]
+            g.client = name
             with self.shares.call(client):
                 yield Caller(client, deployment.fhir_servers, began)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from cds_service.config import Auth, ConfigError, Settings
@@ -90,8 +91,16 @@ def switches_of(database: Database) -> Switches:
     return Switches(read)
 
 
-def deploy(settings: Settings, registry: Registry, database: Database) -> Deployment:
-    """The deployment of a registry; raises RegistryError with every problem."""
+def deploy(
+    settings: Settings,
+    registry: Registry,
+    database: Database,
+    count: Callable[[str, str], None] = lambda client, outcome: None,
+) -> Deployment:
+    """The deployment of a registry; raises RegistryError with every problem.
+
+    `count` is told of each request to a FHIR server, by client and outcome.
+    """
     if not settings.is_development:
         refuse_unsafe(registry)
     verifier = None
@@ -109,5 +118,6 @@ def deploy(settings: Settings, registry: Registry, database: Database) -> Deploy
         is_development=settings.is_development,
         threads=settings.threads,
         ca_file=settings.ca_file,
+        count=count,
     )
     return Deployment(registry, servers, verifier)

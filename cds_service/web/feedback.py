@@ -31,12 +31,13 @@ def take_feedback(service_id: str) -> Response:
         request.max_content_length = min(MAX_BYTES, here.settings.max_body_bytes)
         batch = read_feedback(read_object(request))
         kept = here.feedback.add(batch, client=client, service=service.id, now=datetime.now(UTC))
-    _log.info(
-        "feedback service=%s client=%s new=%d repeated=%d unknown_cards=%d",
-        service.id,
-        client,
-        kept.new,
-        kept.repeated,
-        kept.unknown,
-    )
+    here.meters.take_feedback(service.id, client, batch, kept)
+    fields = {
+        "service": service.id,
+        "client": client,
+        "new": kept.new,
+        "repeated": kept.repeated,
+        "unknown_cards": kept.unknown,
+    }
+    _log.info("feedback", extra={"fields": fields})
     return json_response({"new": kept.new, "repeated": kept.repeated, "unknownCards": kept.unknown})

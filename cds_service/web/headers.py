@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
+from cds_service.web.correlation import HEADER, correlation_id
+
 _HEADERS = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -21,4 +23,6 @@ def install(app: Flask) -> None:
     def add(response: Response) -> Response:
         for name, value in _HEADERS:
             response.headers.setdefault(name, value)
+        if response.status_code != 401:  # a refused token gets the same bytes every time
+            response.headers[HEADER] = correlation_id()
         return response

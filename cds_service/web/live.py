@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import TypeAlias
 
 from cds_service.engine.deployment import Deployment, Load
@@ -36,6 +36,10 @@ class Live:
         self._next_look: float | None = None
         self.problems: tuple[str, ...] = ()
         """What is wrong with the file as it is now; empty when it is in use."""
+        self.taken_up, self.refused = 0, 0
+        """How often an edit was taken up, and refused."""
+        self.read_at = time()
+        """When the registry in use was read, on the wall clock."""
 
     @property
     def deployment(self) -> Deployment:
@@ -50,9 +54,12 @@ class Live:
             try:
                 self._deployment = self._load()
                 self.problems = ()
+                self.taken_up += 1
+                self.read_at = time()
                 _log.info("the registry was read anew")
             except RegistryError as error:
                 self.problems = error.problems
+                self.refused += 1
                 for problem in error.problems:
                     _log.error("the registry as it is now is not used: %s", problem)
 

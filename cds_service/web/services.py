@@ -9,8 +9,10 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 
 from cds_service.protocol.service import Service
+from cds_service.records import Reasoning
 from cds_service.web.bodies import json_response, read_object
 from cds_service.web.context import context
+from cds_service.web.meters import Call, counted
 
 blueprint = Blueprint("services", __name__)
 _log = logging.getLogger("cds_service.calls")
@@ -37,15 +39,16 @@ def call_service(service_id: str) -> Response:
         call.hook = body.get("hook")
         answer = here.answer(caller, call.service, body)
     call.cards, call.silence = len(answer.response["cards"]), answer.silence
+    call.reasoning = answer.reasoning
     response = json_response(answer.response)
     here.record(caller, answer)
     return response
 
 
 class _Call:
-    """What the log says of one hook call; nothing that a client wrote freely gets into it."""
+    """What is told of one hook call; nothing that a client wrote freely gets into it."""
 
-    __slots__ = ("began", "cards", "client", "hook", "service", "silence")
+    __slots__ = ("began", "cards", "client", "hook", "reasoning", "service", "silence")
 
     def __init__(self) -> None:
         self.began = monotonic()
@@ -54,23 +57,45 @@ class _Call:
         self.service: Service | None = None
         self.hook: Any = None
         self.cards = 0
+        self.reasoning: Reasoning | None = None
 
-    def line(self, status: int) -> str:
-        service = self.service.id if self.service else "unknown"
+    @property
+    def service_id(self) -> str:
+        """The service's id, when it is one of ours."""
+        return self.service.id if self.service else "unknown"
+
+    @property
+    def known_hook(self) -> str:
+        """The hook, when the service offers it."""
         offered = self.service.hooks if self.service else ()
-        hook = self.hook if self.hook in offered else "unknown"
-        reason = f" silence={self.silence}" if self.silence else ""
-        milliseconds = (monotonic() - self.began) * 1000
-        return (
-            f"call service={service} hook={hook} client={self.client} status={status} "
-            f"ms={milliseconds:.1f} cards={self.cards}{reason}"
-        )
+        return self.hook if self.hook in offered else "unknown"
 
 
 @blueprint.after_request
-def log_call(response: Response) -> Response:
-    """Write one line for each hook call, whatever came of it."""
+def tell_call(response: Response) -> Response:
+    """Count each hook call and write one line for it, whatever came of it."""
     call: _Call | None = g.get("call")
-    if call is not None and _log.isEnabledFor(logging.INFO):
-        _log.info("%s", call.line(response.status_code))
+    if call is None:
+        return response
+    seconds = monotonic() - call.began
+    service, hook, status = call.service_id, call.known_hook, response.status_code
+    if call.reasoning is not None:
+        cards, silences, unread = counted(call.reasoning)
+    else:
+        cards, silences, unread = [], [], set(g.get("unread", ()))
+    context().meters.count_call(
+        Call(service, hook, call.client, status, seconds, cards, silences, unread)
+    )
+    if _log.isEnabledFor(logging.INFO):
+        fields = {
+            "service": service,
+            "hook": hook,
+            "client": call.client,
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "cards": call.cards,
+            "silence": call.silence,
+            "reason": g.get("reason"),
+        }
+        _log.info("call", extra={"fields": fields})
     return response

@@ -42,6 +42,9 @@ def test_defaults() -> None:
         ("CDS_SECRET_KEY", KEY, "secret_key", KEY.encode()),
         ("CDS_EXPLAIN", "no", "explain_enabled", False),
         ("CDS_LOG_LEVEL", "debug", "log_level", "debug"),
+        ("CDS_LOG_FORMAT", "json", "log_format", "json"),
+        ("CDS_ADMIN_HOST", "::1", "admin_host", "::1"),
+        ("CDS_ADMIN_PORT", "9464", "admin_port", 9464),
         ("CDS_PUBLIC_URL", "https://cds.example.org/", "public_url", "https://cds.example.org"),
     ],
 )
@@ -79,6 +82,18 @@ def test_each_variable_is_read(name: str, text: str, field: str, value: object) 
         (
             {"CDS_HOST": "0.0.0.0"},  # noqa: S104 - the very thing that is refused
             "CDS_HOST=0.0.0.0: development serves this machine only; "
+            "use 127.0.0.1 or CDS_MODE=production",
+        ),
+        ({"CDS_LOG_FORMAT": "xml"}, "CDS_LOG_FORMAT: must be one of json, text"),
+        ({"CDS_ADMIN_PORT": "0"}, "CDS_ADMIN_PORT: must be a whole number from 1 to 65535"),
+        (
+            {"CDS_ADMIN_PORT": "9000", "CDS_PORT": "9000"},
+            "CDS_ADMIN_PORT: must be another port than CDS_PORT: "
+            "by it the listeners are told apart",
+        ),
+        (
+            {"CDS_ADMIN_HOST": "0.0.0.0"},  # noqa: S104 - the very thing that is refused
+            "CDS_ADMIN_HOST=0.0.0.0: development serves this machine only; "
             "use 127.0.0.1 or CDS_MODE=production",
         ),
         (

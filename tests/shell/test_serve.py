@@ -92,7 +92,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "Traceback" not in output
-    assert "call service=" in output
+    assert " info cds_service.calls call " in output
     assert [path.name for path in folder.iterdir()] in ([], [".local"])  # its own store
 
 

@@ -10,6 +10,8 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import validate
 
+from cds_service.config import Mode
+
 DOUBLED_SLASH = "/cds-services//{}"
 
 
@@ -69,6 +71,9 @@ def test_follows_the_switches(make_app: Callable[..., Flask]) -> None:
     app = make_app(explain_enabled=False, public_url="https://cds.example.org/x")
     document: Any = app.test_client().get("/openapi.json").get_json()
     assert "/explain/{id}" not in document["paths"]
+    assert "/metrics" in document["paths"]
+    production: Any = make_app(mode=Mode.PRODUCTION).test_client().get("/openapi.json").get_json()
+    assert "/metrics" not in production["paths"]
     assert document["servers"] == [{"url": "https://cds.example.org/x"}]
     assert document["components"]["parameters"]["ServiceId"]["schema"]["enum"] == ["fake-service"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 import threading
 import time
@@ -19,6 +18,7 @@ from builders import condition, observation, patient, prefetch
 from fhir_calls import body
 from flask.testing import FlaskClient
 from key_server import key_server
+from log_lines import written
 from tokens import AUDIENCE, ISSUER, PATH, PUBLIC, jwk, jwks, raw, token
 
 from cds_service.config import Auth, ConfigError, Mode, Settings
@@ -146,26 +146,25 @@ def test_refusals_look_the_same_to_a_browser(
     assert refused[0].headers["Vary"] == "Origin"
 
 
-def test_the_log_of_refusals(
-    serve: Callable[..., FlaskClient], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_of_refusals(serve: Callable[..., FlaskClient]) -> None:
     """The operator reads why; nothing that a caller made up gets into the log."""
     http = serve()
     secret = token(header={"kid": "made-up-kid"}, sub="made-up-sub")
-    with caplog.at_level(logging.DEBUG):
+    with written() as log:
         call(http, secret)
         call(http, secret, "/cds-services/made-up%0Ainjected")
         call(http, secret, "/explain/made-up")
         call(http, None)
-    said = [record.message for record in caplog.records if record.name == "cds_service.callers"]
-    assert said == [
-        f"refused endpoint={PATH} reason=key-unknown",
-        "refused endpoint=unknown reason=key-unknown",
-        "refused endpoint=unknown reason=key-unknown",
-        f"refused endpoint={PATH} reason=token-missing",
+    usual = {"level": "warning", "logger": "cds_service.callers", "event": "refused"}
+    wrong = usual | {"client": "demo", "reason": "key-unknown"}
+    assert log.of("cds_service.callers") == [
+        wrong | {"endpoint": PATH},
+        wrong | {"endpoint": "unknown"},
+        wrong | {"endpoint": "unknown"},
+        usual | {"endpoint": PATH, "reason": "token-missing"},
     ]
     for word in ("made-up", "injected", secret, *secret.split(".")):
-        assert word not in caplog.text
+        assert word not in log.text.getvalue()
 
 
 def test_a_client_that_is_removed(serve: Callable[..., FlaskClient], tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from log_lines import written
 
 from cds_service.engine import Answer
 from cds_service.protocol.advice import ChartNotReadable
@@ -246,16 +246,19 @@ def test_missing_chart(http: FlaskClient, engine: FakeEngine) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError("Jane Doe"), RecursionError("Jane Doe"), MemoryError()])
-def test_unexpected_errors(
-    http: FlaskClient, engine: FakeEngine, caplog: pytest.LogCaptureFixture, error: Exception
-) -> None:
+def test_unexpected_errors(http: FlaskClient, engine: FakeEngine, error: Exception) -> None:
     """A fault is a 500 with a number that finds it in the log; no value gets into either."""
     engine.error = error
-    (issue,) = issues(http.post(URL, json=BODY), 500)
-    correlation_id = issue["diagnostics"].rsplit(" ", 1)[1]
-    assert correlation_id in caplog.text
-    assert type(error).__name__ in caplog.text
-    assert "Jane" not in caplog.text + issue["diagnostics"]
+    with written() as log:
+        response = http.post(URL, json=BODY)
+    (issue,) = issues(response, 500)
+    number = issue["diagnostics"].rsplit(" ", 1)[1]
+    assert response.headers["X-Correlation-Id"] == number
+    (line,) = [line for line in log.lines if line["event"] == "fault"]
+    assert line["correlation_id"] == number
+    assert line["exception"] == type(error).__name__
+    assert line["place"][-1].endswith(" __call__")
+    assert "Jane" not in log.text.getvalue() + issue["diagnostics"]
 
 
 @pytest.mark.parametrize("url", ["/cds-services", URL, "/livez", "/nowhere"])
@@ -267,21 +270,30 @@ def test_headers_of_every_answer(http: FlaskClient, url: str) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
 
 
-def test_one_log_line_per_call(
-    http: FlaskClient, engine: FakeEngine, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_log_line_per_call(http: FlaskClient, engine: FakeEngine) -> None:
     """A call is one line, in which nothing stands that a client wrote freely."""
-    caplog.set_level(logging.INFO, "cds_service.calls")
-    http.post(URL, json=BODY)
-    http.post(URL, data=json.dumps({"hook": "a\nb"}), content_type="application/json")
-    http.post("/cds-services/evil%0aline", json=BODY)
-    engine.error = WrongPatient(("x",))
-    http.post(URL, json=BODY)
-    http.get("/cds-services")
-    lines = [record.getMessage() for record in caplog.records if record.name.endswith("calls")]
-    assert [" ".join(w for w in line.split() if not w.startswith("ms=")) for line in lines] == [
-        "call service=fake-service hook=order-select client=development status=200 cards=0",
-        "call service=fake-service hook=unknown client=development status=200 cards=0",
-        "call service=unknown hook=unknown client=development status=404 cards=0",
-        "call service=fake-service hook=order-select client=development status=422 cards=0",
+    with written() as log:
+        http.post(URL, json=BODY)
+        http.post(URL, data=json.dumps({"hook": "a\nb"}), content_type="application/json")
+        http.post("/cds-services/evil%0aline", json=BODY)
+        engine.error = WrongPatient(("x",))
+        http.post(URL, json=BODY)
+        http.get("/cds-services")
+    usual = {
+        "level": "info",
+        "logger": "cds_service.calls",
+        "event": "call",
+        "service": "fake-service",
+        "hook": "order-select",
+        "client": "development",
+        "status": 200,
+        "cards": 0,
+    }
+    unknown = {"service": "unknown", "hook": "unknown"}
+    assert log.of("cds_service.calls") == [
+        usual,
+        usual | {"hook": "unknown"},
+        usual | unknown | {"status": 404, "reason": "unknown-service"},
+        usual | {"status": 422, "reason": "wrong-patient"},
     ]
+    assert len({line["correlation_id"] for line in log.lines}) == 4

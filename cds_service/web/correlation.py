@@ -1,0 +1,28 @@
+"""One id for each request: in every line of the log about it, and in the answer."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from cds_service.logs import correlation
+
+HEADER = "X-Correlation-Id"
+
+
+def install(app: Flask) -> None:
+    """Give each request its id; one that the caller sends is not taken, it would get into logs."""
+
+    @app.before_request
+    def begin() -> None:
+        correlation.set(os.urandom(8).hex())
+
+    @app.teardown_request
+    def end(error: BaseException | None) -> None:
+        correlation.set(None)
+
+
+def correlation_id() -> str:
+    """The id of the present request."""
+    return correlation.get() or ""

@@ -7,6 +7,7 @@ from cds_service.protocol.service import Service
 from hooks.bone_density.about import about, markdown
 from hooks.bone_density.drugs import load_drug_table
 from hooks.bone_density.evaluate import evaluate
+from hooks.bone_density.examples import examples
 from hooks.bone_density.knowledge import RULESET, knowledge
 from hooks.bone_density.orders import select
 from hooks.bone_density.prefetch import prefetch
@@ -43,5 +44,6 @@ SERVICE = Service(
     warm_up=warm_up,
     warnings=warnings,
     about=about,
+    examples=examples,
     about_markdown=markdown,
 )

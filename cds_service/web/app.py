@@ -31,7 +31,7 @@ def create_app(
     """
     database = Database.open(settings.database_url)
     live = Live(settings.clients_path, lambda: deploy(settings, load(), database))
-    app = Flask("cds_service.web", static_folder=None, template_folder=None)
+    app = Flask("cds_service.web", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.
     app.url_map.strict_slashes = False

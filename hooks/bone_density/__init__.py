@@ -11,6 +11,7 @@ from hooks.bone_density.examples import examples
 from hooks.bone_density.knowledge import RULESET, knowledge
 from hooks.bone_density.orders import select
 from hooks.bone_density.prefetch import prefetch
+from hooks.bone_density.series import series
 from hooks.bone_density.settings import SCHEMA, orderables, read_settings, warnings
 
 
@@ -45,5 +46,6 @@ SERVICE = Service(
     warnings=warnings,
     about=about,
     examples=examples,
+    series=series,
     about_markdown=markdown,
 )

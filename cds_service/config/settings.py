@@ -28,6 +28,7 @@ NAMES = (
     "CDS_AUTH",
     "CDS_CA_FILE",
     "CDS_CLIENTS",
+    "CDS_CONSOLE",
     "CDS_DATABASE_URL",
     "CDS_EXPLAIN",
     "CDS_HOST",
@@ -98,6 +99,7 @@ class Settings:
     max_body_bytes: int = 4 * 1024 * 1024
     secret_key: bytes = field(default=_DEVELOPMENT_KEY, repr=False)
     explain_enabled: bool = True
+    console_enabled: bool = True
     log_level: LogLevel = LogLevel.INFO
     public_url: str | None = None
     ca_file: Path | None = None
@@ -132,6 +134,7 @@ class Settings:
             max_body_bytes=read("CDS_MAX_BODY_BYTES", whole_number(1024, 1 << 28), 4 * 1024 * 1024),
             secret_key=_secret_key(read, development),
             explain_enabled=read("CDS_EXPLAIN", switch, development),
+            console_enabled=read("CDS_CONSOLE", switch, development),
             log_level=read("CDS_LOG_LEVEL", LogLevel, LogLevel.INFO),
             public_url=read("CDS_PUBLIC_URL", web_address, None),
             ca_file=read("CDS_CA_FILE", existing_file, None),

@@ -50,11 +50,19 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A range of values with a name; None is open-ended."""
+    """A range of values with a name; None is open-ended, an edge may belong to it or not."""
 
     label: str
     low: Decimal | None
     high: Decimal | None
+    has_low: bool = False
+    has_high: bool = False
+
+    def holds(self, value: Decimal) -> bool:
+        """Whether a value lies in the range."""
+        above = self.low is None or value > self.low or (self.has_low and value == self.low)
+        below = self.high is None or value < self.high or (self.has_high and value == self.high)
+        return above and below
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,17 @@ from cds_service.protocol.service import Service
 from cds_service.records import Recorder, knowledge_hash
 from cds_service.registry import Registry
 from cds_service.store import Database, DecisionLog, FeedbackLog
-from cds_service.web import cors, errors, explain, feedback, headers, health, openapi, services
+from cds_service.web import (
+    console,
+    cors,
+    errors,
+    explain,
+    feedback,
+    headers,
+    health,
+    openapi,
+    services,
+)
 from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
 from cds_service.web.context import Context
@@ -53,6 +63,8 @@ def create_app(
         app.register_blueprint(module.blueprint)
     if settings.explain_enabled:
         app.register_blueprint(explain.blueprint)
+    if settings.console_enabled:
+        app.register_blueprint(console.blueprint)
     errors.install(app)
     headers.install(app)
     cors.install(app, lambda: live.deployment.registry, development=settings.is_development)

@@ -20,6 +20,7 @@ from cds_service.security import Rejected
 from cds_service.store import NotTheirCard, StoreError
 from cds_service.web.bodies import json_response
 from cds_service.web.refusals import (
+    ForeignPage,
     NotJson,
     NotOneObject,
     NotReady,
@@ -87,6 +88,8 @@ def failure_of(error: Exception, max_body_bytes: int) -> Failure:
             return Failure(404, tuple(Issue("not-found", text, place) for place in places))
         case NotJson():
             return _single(415, "not-supported", str(error))
+        case ForeignPage():
+            return _single(403, "forbidden", str(error))
         case NotReady():
             return _single(503, "transient", str(error))
         case Overloaded():

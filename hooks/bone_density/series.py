@@ -115,15 +115,15 @@ def _bands(kind: Kind, facts: Facts) -> tuple[Band, ...]:
             facts.known.number("osteoporosis_range_t_score"),
         )
         return (
-            Band("normal", low, None),
+            Band("normal", low, None, has_low=True),
             Band("low bone mass", osteoporosis, low),
-            Band("osteoporosis range", None, osteoporosis),
+            Band("osteoporosis range", None, osteoporosis, has_high=True),
         )
     if kind is Kind.Z_SCORE and facts.belonging.groups == {Group.YOUNGER}:
         limit = facts.known.number("below_expected_range_z_score")
         return (
             Band("within the expected range", limit, None),
-            Band("below the expected range for age", None, limit),
+            Band("below the expected range for age", None, limit, has_high=True),
         )
     return ()
 

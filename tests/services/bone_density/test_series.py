@@ -69,9 +69,9 @@ def test_points_by_kind_and_site() -> None:
             observation("a", "38267-1", -1.8, "2024-11-10"),
             WOMAN,
             [
-                Band("normal", Decimal("-1.0"), None),
+                Band("normal", Decimal("-1.0"), None, has_low=True),
                 Band("low bone mass", Decimal("-2.5"), Decimal("-1.0")),
-                Band("osteoporosis range", None, Decimal("-2.5")),
+                Band("osteoporosis range", None, Decimal("-2.5"), has_high=True),
             ],
         ),
         (observation("a", "38267-1", -1.8, "2024-11-10"), MAN_OF_45, []),
@@ -82,7 +82,7 @@ def test_points_by_kind_and_site() -> None:
             MAN_OF_45,
             [
                 Band("within the expected range", Decimal("-2.0"), None),
-                Band("below the expected range for age", None, Decimal("-2.0")),
+                Band("below the expected range for age", None, Decimal("-2.0"), has_high=True),
             ],
         ),
         (observation("a", "80933-5", -2.3, "2024-08-01", unit="{Z-score}"), WOMAN, []),
@@ -97,6 +97,23 @@ def test_bands_only_where_they_apply(
     is_t_score = picture.panels[0].unit == "T-score"
     said = any("WHO bands are not drawn" in note for note in picture.notes)
     assert said == (is_t_score and not bands)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("-0.9", "normal"),
+        ("-1.0", "normal"),
+        ("-1.1", "low bone mass"),
+        ("-2.4", "low bone mass"),
+        ("-2.5", "osteoporosis range"),
+        ("-2.6", "osteoporosis range"),
+    ],
+)
+def test_edges_of_the_bands(value: str, name: str) -> None:
+    """Each value lies in exactly one range, the edges where the WHO puts them."""
+    (panel,) = drawn(observation("a", "38267-1", -1.8, "2024-11-10")).panels
+    assert [band.label for band in panel.bands if band.holds(Decimal(value))] == [name]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES = cds_service hooks tests
 
-.PHONY: help run test check proof mutation soak bench lock sbom audit clean
+.PHONY: help run test check proof mutation soak bench screenshots lock sbom audit clean
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (PORT=... changes it)"
@@ -18,6 +18,7 @@ help:
 	@echo "make mutation  does a test fail when the rules are wrong? MUTANTS=300 SEED=1"
 	@echo "make soak   ten minutes of load with faults on half of the FHIR servers"
 	@echo "make bench  compare with a bare Flask application"
+	@echo "make screenshots  renew the pictures of the README (needs chromium)"
 	@echo "make lock   renew the lock files"
 	@echo "make sbom   list what runs, with versions, hashes and licences (dist/sbom.cdx.json)"
 	@echo "make audit  known holes in what runs; fails too when they could not be looked up"
@@ -66,6 +67,9 @@ soak: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python tools/screenshots.py
 
 # No registry address belongs into a lock file.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \

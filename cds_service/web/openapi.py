@@ -35,6 +35,8 @@ def openapi_document(settings: Settings, services: Mapping[str, Service]) -> dic
         service_id["schema"]["enum"] = sorted(services)
     if not settings.explain_enabled:
         del document["paths"]["/explain/{id}"]
+    if not settings.console_enabled:
+        del document["paths"]["/"], document["paths"]["/console/{id}"]
     document["components"]["schemas"] |= component_schemas()
     return document
 

@@ -17,7 +17,7 @@ LABELS = {
     "lowBmdEstablished": "Low BMD established",
     "results": "Results",
     "lastCentralDxa": "Last central DXA",
-    "monthsSinceLastDxa": "Months since the last DXA",
+    "monthsSinceLastDxa": "Months since the last DXA (fewest, most)",
     "therapy": "Osteoporosis therapy",
     "glucocorticoid": "Glucocorticoid",
     "otherBoneLossDrugs": "Other drugs that cause bone loss",

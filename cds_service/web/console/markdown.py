@@ -9,6 +9,12 @@ from markupsafe import Markup, escape
 
 _INLINE = re.compile(r"`([^`]+)`|\*\*([^*`]+)\*\*")
 _RULE = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def words(name: str) -> str:
+    """A name in camel case as words: `threeMonthsOrLonger` is three months or longer."""
+    return _HUMP.sub(" ", name).lower()
 
 
 def to_html(text: str) -> Markup:

@@ -28,7 +28,7 @@ from cds_service.web.console.calls import (
 )
 from cds_service.web.console.drawing import band_of, draw
 from cds_service.web.console.judging import Judged, NotJudged, judged
-from cds_service.web.console.markdown import to_html
+from cds_service.web.console.markdown import to_html, words
 from cds_service.web.context import Caller, Context, clinical_date, context
 from cds_service.web.errors import failure_of
 from cds_service.web.refusals import ForeignPage, NotReady
@@ -36,6 +36,7 @@ from cds_service.web.refusals import ForeignPage, NotReady
 blueprint = Blueprint("console", __name__)
 blueprint.add_app_template_filter(to_html, "card_markdown")
 blueprint.add_app_template_filter(as_json, "plain_value")
+blueprint.add_app_template_filter(words, "words")
 blueprint.add_app_template_filter(band_of, "band_of")
 
 

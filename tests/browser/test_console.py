@@ -78,14 +78,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def seen() -> list[Watch]:
-    """What was watched, to be looked at after the test."""
-    return []
-
-
-@pytest.fixture
-def page(site: Site, browser: Browser, seen: list[Watch]) -> Iterator[Page]:
-    """The console with its first answer, the heel ultrasound; afterwards: no complaint, nothing asked elsewhere."""
+def page(site: Site, browser: Browser) -> Iterator[Page]:
+    """The console with its first answer, the heel ultrasound; it complains of nothing to the end."""
     opened = browser.new_page(viewport={"width": 1440, "height": 1000})
     watched = watch(opened, site.address)
     opened.goto(site.address)

@@ -79,7 +79,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(site: Site, browser: Browser) -> Iterator[Page]:
-    """The console with its first answer, the heel ultrasound; it complains of nothing to the end."""
+    """The console with its first answer, the heel ultrasound; it never complains."""
     opened = browser.new_page(viewport={"width": 1440, "height": 1000})
     watched = watch(opened, site.address)
     opened.goto(site.address)

@@ -118,7 +118,7 @@ def _draft(service: Service, order: str | None, patient_id: str) -> dict[str, An
                 "id": DRAFT_ID,
                 "subject": {"reference": f"Patient/{patient_id}"},
             }
-    raise InvalidRequest((Problem("order", "Choose the order to try with this Bundle"),))
+    raise InvalidRequest((Problem("$.order", "Choose the order to try with this Bundle"),))
 
 
 def _searchset(entries: list[Mapping[str, Any]]) -> dict[str, Any]:

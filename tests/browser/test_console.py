@@ -103,6 +103,7 @@ def test_from_warning_to_better_order_to_override(site: Site, page: Page) -> Non
     warning = page.locator("article.card.warning")
     expect(warning.get_by_role("heading")).to_contain_text("usually not appropriate")
     expect(page.locator(".orders")).to_contain_text("76977")
+    expect(page.locator("#said")).to_contain_text("warning: Ultrasound of the heel")
 
     warning.get_by_role("button", name="Replace with DXA of lumbar spine and hip(s)").click()
     info = page.locator("article.card.info")
@@ -174,7 +175,9 @@ def test_bad_input_is_told_with_its_place(page: Page) -> None:
     pasted.fill('{"hook": "order-select", "context": {}}')
     fire.click()
     expect(page.locator(".failed h2")).to_contain_text("would answer 422")
-    expect(page.locator(".failed tbody")).to_contain_text("$.context")
+    expect(page.locator(".failed tbody")).to_contain_text("$.hookInstance")
+    expect(page.locator("#said")).to_contain_text("would answer 422")
+    expect(pasted).to_have_value('{"hook": "order-select", "context": {}}')
     pasted.fill('{"hook": ')
     fire.click()
     expect(page.locator(".failed h2")).to_contain_text("would answer 400")

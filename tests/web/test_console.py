@@ -142,6 +142,8 @@ def test_text_of_a_chart_stays_text(client: FlaskClient) -> None:
         ("[]", 400, "not one object"),
         ('{"a": 1, "a": 2}', 400, "duplicate"),
         ("{}", 422, "$.context"),
+        ("{}", 422, "$.hookInstance"),
+        ('{"hook": "order-select", "context": {}}', 422, "selections"),
         ('{"hook": "patient-view", "context": {}}', 422, "$.hook"),
         ('{"hook": 7}', 422, "$.hook"),
         ('{"resourceType": "Bundle"}', 422, "exactly one Patient"),

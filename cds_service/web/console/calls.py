@@ -50,27 +50,34 @@ def request_of(
     document: dict[str, Any],
     service: Service,
     *,
-    hook: str,
+    hook: str | None,
     instance: str,
     order: str | None,
     is_whole_chart: bool,
 ) -> dict[str, Any]:
     """A hook request from a pasted one, or from a Bundle with a chosen order.
 
-    Raises InvalidRequest for a Bundle that cannot become one. Anything else is left as it is: the
-    service itself says what is wrong with it.
+    Another `hook` than the request's own gets or loses the selections; each try is a new instance
+    of the hook. Nothing else is mended: the service itself says what is wrong with a request.
+    Raises InvalidRequest for a Bundle that cannot become one.
     """
     if document.get("resourceType") == "Bundle":
-        document = _from_bundle(document, service, order, is_whole_chart)
-    request = {**document, "hook": hook, "hookInstance": instance}
+        request = _from_bundle(document, service, order, is_whole_chart)
+        request["hookInstance"] = ""
+    else:
+        request = dict(document)
+    if request.get("hookInstance") is not None:
+        request["hookInstance"] = instance
+    if hook is None or hook == request.get("hook"):
+        return request
+    request["hook"] = hook
     context = request.get("context")
     if isinstance(context, dict):
-        context = dict(context)
+        request["context"] = {
+            name: value for name, value in context.items() if name != "selections"
+        }
         if hook == "order-select":
-            context.setdefault("selections", [_name(draft) for draft in drafts_of(request)])
-        else:
-            context.pop("selections", None)
-        request["context"] = context
+            request["context"]["selections"] = [_name(draft) for draft in drafts_of(request)]
     return request
 
 
@@ -97,6 +104,7 @@ def _from_bundle(
     if is_whole_chart:
         prefetch |= {key: [] for key in wanted.values() if key not in prefetch}
     return {
+        "hook": None,
         "context": {
             "userId": "Practitioner/console",
             "patientId": identifier,

@@ -95,7 +95,7 @@ def ask(service_id: str) -> Response:
             "status": shown.status if isinstance(shown, NotJudged) else 200,
             "request": json.dumps(body, ensure_ascii=False, indent=1) if body else None,
             "asOf": as_of.isoformat(),
-            "hook": body["hook"] if body else None,
+            "hook": body.get("hook") if body else None,
             "cards": cards,
             "orders": [order_text(draft) for draft in drafts_of(body or {})],
             "html": _html(service, client, shown, cards, body, takes_feedback=takes_feedback),
@@ -181,11 +181,11 @@ def _as_of(here: Context, client: Client, call: dict[str, Any], example: Example
 
 def _body(service: Service, call: dict[str, Any], example: Example | None) -> dict[str, Any]:
     document = dict(example.request) if example else read_document(call["document"])
-    hook = call.get("hook") or document.get("hook") or service.hooks[0]
+    is_bundle = document.get("resourceType") == "Bundle"
     return request_of(
         document,
         service,
-        hook=hook,
+        hook=call.get("hook") or (service.hooks[0] if is_bundle else None),
         instance=str(uuid.uuid4()),
         order=call.get("order"),
         is_whole_chart=call.get("wholeChart", False),

@@ -11,6 +11,7 @@
   let cards = [];
   let orders = [];
   let latest = 0;
+  let hookIsChosen = false;
 
   const value = (id) => document.getElementById(id)?.value ?? "";
 
@@ -37,7 +38,8 @@
 
   function call() {
     const bundle = !document.getElementById("for-bundle").hidden;
-    const sent = { document: text.value, hook: value("hook") };
+    const sent = { document: text.value };
+    if (hookIsChosen || bundle) sent.hook = value("hook");
     if (value("client")) sent.client = value("client");
     if (value("asof")) sent.asOf = value("asof");
     if (bundle) {
@@ -68,13 +70,22 @@
     const page = new DOMParser().parseFromString(answer.html, "text/html");
     result.replaceChildren(...page.body.childNodes);
     cards = answer.cards;
-    if (answer.request) text.value = answer.request;
+    if (answer.status === 200) text.value = answer.request; // what is wrong stays as it was pasted
     document.getElementById("asof").value = answer.asOf;
-    if (answer.hook) document.getElementById("hook").value = answer.hook;
+    if (answer.status === 200) document.getElementById("hook").value = answer.hook;
+    hookIsChosen = false;
+    document.getElementById("said").textContent = said(answer);
     const place = document.getElementById("round-trip");
     if (place) place.textContent = `seen from here ${took.toFixed(0)} ms;`;
     noticeBundle();
     orders = answer.orders;
+  }
+
+  // One sentence for those who listen; the page itself is there to be read at leisure.
+  function said(answer) {
+    if (answer.status !== 200) return `No decision: the hook would answer ${answer.status}.`;
+    if (!answer.cards.length) return "No card.";
+    return answer.cards.map((card) => `${card.indicator}: ${card.summary}`).join(" ");
   }
 
   function message(error) {
@@ -178,6 +189,7 @@
   });
 
   form.addEventListener("change", (event) => {
+    if (event.target.name === "hook") hookIsChosen = true;
     if (event.target.name !== "example") return;
     log.replaceChildren();
     const sent = { example: event.target.value };

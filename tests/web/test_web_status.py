@@ -201,7 +201,7 @@ def test_chunked_bodies_are_capped(
         ("POST", "/", 405, "not-supported"),
         ("POST", "/console/other", 404, "not-found"),
         ("GET", "/cds-services/fake-service/feedback", 405, "not-supported"),
-        ("GET", "//cds-services", 404, "not-found"),
+        ("GET", "/cds-services//", 404, "not-found"),
         ("GET", URL, 405, "not-supported"),
         ("POST", "/cds-services", 405, "not-supported"),
         ("DELETE", URL, 405, "not-supported"),

@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES = cds_service hooks tests
 
-.PHONY: help run test check proof mutation soak memory crash bench lock sbom audit clean
+.PHONY: help run test check proof mutation soak memory crash bench screenshots lock sbom audit clean
 
 help:
 	@echo "make run    serve on http://127.0.0.1:8000 (PORT=... changes it)"
@@ -20,6 +20,7 @@ help:
 	@echo "make memory 100,000 requests: memory, open files and threads must not grow"
 	@echo "make crash  200 SIGKILLs under feedback, on SQLite and PostgreSQL: is anything lost?"
 	@echo "make bench  compare with a bare Flask application"
+	@echo "make screenshots  renew the pictures of the README (needs chromium)"
 	@echo "make lock   renew the lock files"
 	@echo "make sbom   list what runs, with versions, hashes and licences (dist/sbom.cdx.json)"
 	@echo "make audit  known holes in what runs; fails too when they could not be looked up"
@@ -74,6 +75,9 @@ crash: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python tools/screenshots.py
 
 # No registry address belongs into a lock file.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \

@@ -78,7 +78,8 @@ def serve(host: str | None, port: int | None, workers: int | None, threads: int 
 def _addresses(settings: Settings) -> list[str]:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     base = settings.public_url or f"http://{host}:{settings.port}"
-    lines = [f"discovery  {base}/cds-services"]
+    lines = [f"console    {base}/"] if settings.console_enabled else []
+    lines += [f"discovery  {base}/cds-services"]
     lines += [f"service    {base}/cds-services/{name}" for name in _services()]
     lines += [f"health     {base}/livez", f"openapi    {base}/openapi.json"]
     if settings.admin_port is not None:

@@ -17,6 +17,7 @@ STATUSES = {
     200: 'Answered. `{"cards": []}` means that there is nothing to say.',
     400: "The body is not one strict JSON object. Ask the EHR vendor.",
     401: "The token proves nothing here. `cds-service client probe NAME --token …` says why.",
+    403: "A page of another site called the console. EHRs never do.",
     404: "No service has this id. Compare the address with this sheet.",
     405: "Wrong method. Hooks are called with POST, discovery with GET.",
     412: "Too little of the chart could be read; each gap is named. Add prefetch keys or scopes.",

@@ -31,6 +31,7 @@ NAMES = (
     "CDS_AUTH",
     "CDS_CA_FILE",
     "CDS_CLIENTS",
+    "CDS_CONSOLE",
     "CDS_DATABASE_URL",
     "CDS_DATABASE_URL_FILE",
     "CDS_EXPLAIN",
@@ -110,6 +111,7 @@ class Settings:
     max_body_bytes: int = 4 * 1024 * 1024
     secret_key: bytes = field(default=_DEVELOPMENT_KEY, repr=False)
     explain_enabled: bool = True
+    console_enabled: bool = True
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
     admin_host: str = "127.0.0.1"
@@ -147,6 +149,7 @@ class Settings:
             max_body_bytes=read("CDS_MAX_BODY_BYTES", whole_number(1024, 1 << 28), 4 * 1024 * 1024),
             secret_key=_secret_key(read, development),
             explain_enabled=read("CDS_EXPLAIN", switch, development),
+            console_enabled=read("CDS_CONSOLE", switch, development),
             log_level=read("CDS_LOG_LEVEL", LogLevel, LogLevel.INFO),
             log_format=read(
                 "CDS_LOG_FORMAT", LogFormat, LogFormat.TEXT if development else LogFormat.JSON

@@ -110,11 +110,15 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing read from the chart, with the resources it rests on, or why it is unknown."""
+    """One thing read from the chart, with the resources it rests on, or why it is unknown.
+
+    `label` names it for people; explanations know it by its key alone.
+    """
 
     value: object
     evidence: tuple[str, ...] = ()
     unknown: str | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from cds_service.protocol.advice import Assessment, Selection
 from cds_service.protocol.chart import Chart
 from cds_service.protocol.orders import Order
+from cds_service.protocol.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,13 @@ class Service:
     warnings: Callable[[Any], tuple[str, ...]]
     """What `cds-service check` should tell about a settings block: duplicate, unmapped codes."""
     about: Callable[[], Mapping[str, Any]] = dict
-    """Everything the service knows as plain data: rules, ratings, thresholds, sources."""
+    """Everything the service knows as plain data: rules, ratings, thresholds, sources.
+
+    `rules` lists them in the order in which they are tried, each with `id` and `meaning`.
+    """
     examples: Callable[[], tuple[Example, ...]] = tuple
     """Cases to show the service with, and to try it with while it runs."""
     about_markdown: Callable[[], str] = str
     """The same as a page for people."""
+    series: Callable[[Chart, Any, date], Picture | None] = lambda chart, settings, as_of: None
+    """The patient's history for a picture; None where there is nothing to show."""

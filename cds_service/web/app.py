@@ -13,6 +13,7 @@ from cds_service.registry import Registry
 from cds_service.store import Database, DecisionLog, FeedbackLog
 from cds_service.web import (
     admin,
+    console,
     correlation,
     cors,
     errors,
@@ -52,7 +53,7 @@ def create_app(
     databases = {"tables": database}
     if settings.auth is Auth.REQUIRED:
         databases["used-tokens"] = database.for_replay()
-    app = Flask("cds_service.web", static_folder=None, template_folder=None)
+    app = Flask("cds_service.web", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.
     app.url_map.strict_slashes = False
@@ -79,6 +80,8 @@ def create_app(
     app.register_blueprint(about_blueprint(installed, knowledge))
     if settings.explain_enabled:
         app.register_blueprint(explain.blueprint)
+    if settings.console_enabled:
+        app.register_blueprint(console.blueprint)
     errors.install(app)
     headers.install(app)
     cors.install(app, lambda: live.deployment.registry, development=settings.is_development)

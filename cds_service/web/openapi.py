@@ -37,6 +37,8 @@ def openapi_document(settings: Settings, services: Mapping[str, Service]) -> dic
         del document["paths"]["/explain/{id}"]
     if not settings.is_development:  # there it is not on the listener that this describes
         del document["paths"]["/metrics"]
+    if not settings.console_enabled:
+        del document["paths"]["/"], document["paths"]["/console/{id}"]
     document["components"]["schemas"] |= component_schemas()
     return document
 

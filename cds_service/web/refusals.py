@@ -37,6 +37,13 @@ class TooMany(Refusal):
         self.retry_after_s = retry_after_s
 
 
+class ForeignPage(Refusal):
+    """Another site's page tries to use what belongs to our own pages."""
+
+    def __init__(self) -> None:
+        super().__init__("This address answers the service's own pages only")
+
+
 class NotReady(Refusal):
     """There is nothing that could be called."""
 

@@ -7,9 +7,11 @@ from cds_service.protocol.service import Service
 from hooks.bone_density.about import about, markdown
 from hooks.bone_density.drugs import load_drug_table
 from hooks.bone_density.evaluate import evaluate
+from hooks.bone_density.examples import examples
 from hooks.bone_density.knowledge import RULESET, knowledge
 from hooks.bone_density.orders import select
 from hooks.bone_density.prefetch import prefetch
+from hooks.bone_density.series import series
 from hooks.bone_density.settings import SCHEMA, orderables, read_settings, warnings
 
 
@@ -43,5 +45,7 @@ SERVICE = Service(
     warm_up=warm_up,
     warnings=warnings,
     about=about,
+    examples=examples,
+    series=series,
     about_markdown=markdown,
 )

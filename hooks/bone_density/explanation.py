@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cds_service.protocol.advice import Fact
 from hooks.bone_density.advice.history import newest_first, site, value, when
 from hooks.bone_density.decision.situation import Situation
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
+
+LABELS = {
+    "sex": "Sex",
+    "age": "Age in years",
+    "menopausalStatus": "Menopausal status",
+    "lowBmdEstablished": "Low BMD established",
+    "results": "Results",
+    "lastCentralDxa": "Last central DXA",
+    "monthsSinceLastDxa": "Months since the last DXA (fewest, most)",
+    "therapy": "Osteoporosis therapy",
+    "glucocorticoid": "Glucocorticoid",
+    "otherBoneLossDrugs": "Other drugs that cause bone loss",
+    "conditions": "Conditions",
+    "earlyReasons": "Reasons for an early repeat",
+    "heightLossCm": "Height loss in cm",
+    "gaps": "Missing or contradictory",
+}
+"""The facts as people call them."""
 
 
 def explain_facts(facts: Facts, situation: Situation) -> dict[str, Fact]:
@@ -87,7 +107,7 @@ def explain_facts(facts: Facts, situation: Situation) -> dict[str, Fact]:
     }
     if situation.gaps:
         found["gaps"] = Fact(list(situation.gaps))
-    return found
+    return {name: replace(fact, label=LABELS[name]) for name, fact in found.items()}
 
 
 def _low_bmd(facts: Facts) -> Fact:

@@ -225,6 +225,7 @@ def test_serve_prints_addresses_and_starts_gunicorn(
     environment = started["environment"]
     assert (environment["CDS_PORT"], environment["CDS_WORKERS"]) == ("8123", "1")
     for address in (
+        "console    http://127.0.0.1:8123/\n",
         "http://127.0.0.1:8123/cds-services",
         "http://127.0.0.1:8123/cds-services/fake-service",
         "http://127.0.0.1:8123/livez",

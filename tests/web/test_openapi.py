@@ -68,12 +68,14 @@ def test_covers_every_route(make_app: Callable[..., Flask], document: Any) -> No
 
 def test_follows_the_switches(make_app: Callable[..., Flask]) -> None:
     """What is switched off is not described; the public address and the services are."""
-    app = make_app(explain_enabled=False, public_url="https://cds.example.org/x")
+    app = make_app(
+        explain_enabled=False, console_enabled=False, public_url="https://cds.example.org/x"
+    )
     document: Any = app.test_client().get("/openapi.json").get_json()
-    assert "/explain/{id}" not in document["paths"]
     assert "/metrics" in document["paths"]
     production: Any = make_app(mode=Mode.PRODUCTION).test_client().get("/openapi.json").get_json()
     assert "/metrics" not in production["paths"]
+    assert not {"/explain/{id}", "/console/{id}", "/"} & document["paths"].keys()
     assert document["servers"] == [{"url": "https://cds.example.org/x"}]
     assert document["components"]["parameters"]["ServiceId"]["schema"]["enum"] == ["fake-service"]
 
@@ -90,6 +92,9 @@ def test_follows_the_switches(make_app: Callable[..., Flask]) -> None:
         ("post", "/cds-services/fake-service", "/cds-services/{id}", "application/json", b"{"),
         ("post", "/cds-services/fake-service", "/cds-services/{id}", "application/json", b"{}"),
         ("post", "/explain/fake-service", "/explain/{id}", "application/json", b"{}"),
+        ("get", "/", "/", None, b""),
+        ("get", "/?service=other", "/", None, b""),
+        ("post", "/console/fake-service", "/console/{id}", "application/json", b"{}"),
         ("post", "/explain/fake-service", "/explain/{id}", "application/json", b" " * 5000),
     ],
 )

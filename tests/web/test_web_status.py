@@ -197,9 +197,11 @@ def test_chunked_bodies_are_capped(
     [
         ("POST", "/cds-services/other", 404, "not-found"),
         ("POST", "/explain/other", 404, "not-found"),
-        ("GET", "/", 404, "not-found"),
+        ("GET", "/nothing", 404, "not-found"),
+        ("POST", "/", 405, "not-supported"),
+        ("POST", "/console/other", 404, "not-found"),
         ("GET", "/cds-services/fake-service/feedback", 405, "not-supported"),
-        ("GET", "//cds-services", 404, "not-found"),
+        ("GET", "/cds-services//", 404, "not-found"),
         ("GET", URL, 405, "not-supported"),
         ("POST", "/cds-services", 405, "not-supported"),
         ("DELETE", URL, 405, "not-supported"),

@@ -32,7 +32,7 @@ class Signs:
 
 def read_signs(facts: Facts, when: When, group: Group | None) -> Signs:
     """All modifiers of one patient; the VFA criteria belong to the older group only."""
-    spine = _unreliable_spine(facts)
+    spine = unreliable_spine(facts)
     hips = facts.findings.lasting("hip-prosthesis")
     signs = _fracture_signs(facts)
     loss = _height_loss(facts)
@@ -59,7 +59,7 @@ def read_signs(facts: Facts, when: When, group: Group | None) -> Signs:
     )
 
 
-def _unreliable_spine(facts: Facts) -> tuple[Finding, ...]:
+def unreliable_spine(facts: Facts) -> tuple[Finding, ...]:
     """Conditions that may falsely raise lumbar BMD, fractured lumbar vertebrae included.
 
     Source: gighz-surveillance (degeneration, scoliosis, aortic calcification, hardware, fractures).

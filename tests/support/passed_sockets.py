@@ -51,6 +51,7 @@ class Supervisor:
             "HOME": str(folder),
             "NOTIFY_SOCKET": str(folder / "notify"),
             "CDS_AS_OF": "2026-11-23",
+            "CDS_WORKERS": "2",
             **environment,
         }
         self._started: list[subprocess.Popen[bytes]] = []
@@ -61,6 +62,7 @@ class Supervisor:
         process = self.launch()
         self.pid = process.pid
         self.hear("READY=1", process)
+        self._wait_for_workers()
 
     def launch(self) -> subprocess.Popen[bytes]:
         """Starts a server without waiting for it."""
@@ -105,6 +107,15 @@ class Supervisor:
         self.send(signal.SIGUSR2)
         self.pid = int(self.hear("MAINPID=").partition("=")[2])
         _wait_for_end(before)
+        self._wait_for_workers()
+
+    def _wait_for_workers(self) -> None:
+        """Waits until all are there: a master is ready a moment before."""
+        wanted, until = int(self._environment["CDS_WORKERS"]), time.monotonic() + SECONDS_TO_START
+        while len(self.workers()) < wanted:
+            if time.monotonic() > until:
+                raise TimeoutError("too few workers")
+            time.sleep(0.02)
 
     def stop(self) -> int | None:
         """SIGTERM, until the server has gone; its exit status, where it is our own child."""

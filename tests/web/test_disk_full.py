@@ -31,7 +31,7 @@ SERVICE = "/cds-services/bone-density-imaging"
 CHART = prefetch(
     patient(), [observation("low", "38267-1", -2.7, "2023-05-10"), condition("c1", "M81.0")]
 )
-SIZE = "3m"
+SIZE = "12m"
 
 
 class Disk(Protocol):

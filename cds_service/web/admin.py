@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from cds_service.web.context import context
 
-BLUEPRINTS = {"health", "metrics"}
+BLUEPRINTS = {"health", "metrics", "reports"}
 """What the administration listener answers."""
 
 

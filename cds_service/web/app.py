@@ -23,6 +23,7 @@ from cds_service.web import (
     health,
     metrics,
     openapi,
+    reports,
     services,
 )
 from cds_service.web.about import about_blueprint
@@ -75,7 +76,7 @@ def create_app(
     ).install(app)
     correlation.install(app)
     admin.install(app, settings.admin_port)
-    for module in (services, feedback, health, openapi, metrics):
+    for module in (services, feedback, health, openapi, metrics, reports):
         app.register_blueprint(module.blueprint)
     app.register_blueprint(about_blueprint(installed, knowledge))
     if settings.explain_enabled:

@@ -21,6 +21,7 @@ from cds_service.web.bodies import json_response
 from cds_service.web.context import context
 from cds_service.web.correlation import correlation_id
 from cds_service.web.refusals import (
+    BadQuery,
     ForeignPage,
     NotJson,
     NotOneObject,
@@ -107,6 +108,8 @@ def failure_of(error: Exception, max_body_bytes: int) -> Failure:
             return _single(415, "not-json", "not-supported", str(error))
         case ForeignPage():
             return _single(403, "foreign-page", "forbidden", str(error))
+        case BadQuery():
+            return _single(400, "bad-query", "invalid", str(error))
         case NotReady():
             return _single(503, "no-service", "transient", str(error))
         case Overloaded():

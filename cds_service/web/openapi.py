@@ -36,7 +36,7 @@ def openapi_document(settings: Settings, services: Mapping[str, Service]) -> dic
     if not settings.explain_enabled:
         del document["paths"]["/explain/{id}"]
     if not settings.is_development:  # there it is not on the listener that this describes
-        del document["paths"]["/metrics"]
+        del document["paths"]["/metrics"], document["paths"]["/reports"]
     if not settings.console_enabled:
         del document["paths"]["/"], document["paths"]["/console/{id}"]
     document["components"]["schemas"] |= component_schemas()

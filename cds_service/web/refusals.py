@@ -22,6 +22,10 @@ class NotOneObject(Refusal):
     """The body is empty, or JSON other than one object."""
 
 
+class BadQuery(Refusal):
+    """A parameter of an address is none, or says nothing that could be meant."""
+
+
 class Overloaded(Refusal):
     """More calls are under way than can be served in time."""
 

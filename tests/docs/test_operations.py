@@ -15,9 +15,6 @@ from cds_service.config import NAMES
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "docs" / "operations.md", ROOT / "deploy" / "kubernetes" / "README.md")
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
-# What other branches bring: the listener for administration, the page on backups.
-TO_COME = ("CDS_ADMIN_HOST", "CDS_ADMIN_PORT")
-PAGES_TO_COME = ("backup-and-recovery.md",)
 
 
 def _commands(text: str) -> list[list[str]]:
@@ -34,7 +31,7 @@ def _commands(text: str) -> list[list[str]]:
 def test_settings_exist(page: Path) -> None:
     """Each CDS_* name is a setting."""
     named = set(re.findall(r"\bCDS_[A-Z_]*[A-Z]\b", page.read_text("utf-8")))
-    assert named - {*NAMES, *TO_COME} == set()
+    assert named - {*NAMES} == set()
 
 
 def test_commands_exist() -> None:
@@ -66,7 +63,7 @@ def test_files_exist(page: Path) -> None:
     assert [name for name in named if not list(ROOT.glob(name)) and name not in _LATER] == []
     links = re.findall(r"\]\(([^)#:]+)\)", text)
     missing = [link for link in links if not (page.parent / link).exists()]
-    assert set(missing) - set(PAGES_TO_COME) == set()
+    assert set(missing) == set()
 
 
 def test_addresses_exist(app: Flask) -> None:

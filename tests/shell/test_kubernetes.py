@@ -21,8 +21,6 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VERSION = "1.37"
 PLACEHOLDER = "registry.example.org/bone-density-cds"
 USER = 65532
-# Settings of the listener for administration, which is not in every branch yet.
-TO_COME = ("CDS_ADMIN_HOST", "CDS_ADMIN_PORT")
 
 
 def _documents() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -106,7 +104,7 @@ def test_settings_and_commands_exist(name: str) -> None:
     """Each setting and command is one of the program; secrets come as files that are mounted."""
     container = CONTAINERS[name]
     given = {item["name"]: item["value"] for item in container["env"]}
-    assert given.keys() - {*NAMES, *TO_COME} == set()
+    assert given.keys() - {*NAMES} == set()
     assert given["CDS_MODE"] == "production"
     # The image names a SQLite file: emptied, so that the file with the address counts.
     assert given["CDS_DATABASE_URL"] == ""

@@ -87,14 +87,12 @@ def test_the_end_has_time() -> None:
 def test_settings_and_commands_exist(path: Path) -> None:
     """Each setting and each command that a file names is one of the program."""
     text = path.read_text("utf-8")
-    assert set(re.findall(r"\bCDS_[A-Z_]+[A-Z]\b", text)) - {*NAMES, *TO_COME} == set()
+    assert set(re.findall(r"\bCDS_[A-Z_]+[A-Z]\b", text)) - {*NAMES} == set()
     for words in re.findall(rf"{COMMAND} ([a-z]+)", text):
         assert words in main.commands
 
 
 _KINDS = (".service", ".socket", ".timer")
-# Settings of the listener for administration, which is not in every branch yet.
-TO_COME = ("CDS_ADMIN_HOST", "CDS_ADMIN_PORT")
 
 
 def _section(unit: str, section: str) -> dict[str, list[str]]:

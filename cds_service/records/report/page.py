@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from importlib import resources
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -30,7 +31,7 @@ _PAGE = Markup(
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     "<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
     "<header><h1>Report on decision support</h1><p>{scope}</p>"
-    "<p>Made {made} UTC</p></header>\n<main>{main}</main>\n</body>\n</html>\n"
+    "<p>Made {made} UTC</p>{links}</header>\n<main>{main}</main>\n</body>\n</html>\n"
 )
 _SECTION = Markup(
     '<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{note}{pictures}'
@@ -39,17 +40,31 @@ _SECTION = Markup(
 )
 
 
+class Link(NamedTuple):
+    """A way from one report to another; a group of them is told apart by its name."""
+
+    group: str
+    text: str
+    address: str
+    is_current: bool
+
+
 def report_page(
-    database: Database, filters: Filters, *, now: datetime, labels: Labels | None = None
+    database: Database,
+    filters: Filters,
+    *,
+    now: datetime,
+    labels: Labels | None = None,
+    links: Iterable[Link] = (),
 ) -> str:
     """Reads the database and gives the whole page; raises StoreError.
 
     To be served with CONTENT_SECURITY_POLICY, to people of the hospital only.
     """
-    return page(make_report(database, filters, now=now), labels)
+    return page(make_report(database, filters, now=now), labels, links)
 
 
-def page(report: Report, labels: Labels | None = None) -> str:
+def page(report: Report, labels: Labels | None = None, links: Iterable[Link] = ()) -> str:
     """The whole page of a report that is made already."""
     scope = words.scope(report)
     return str(
@@ -59,9 +74,25 @@ def page(report: Report, labels: Labels | None = None) -> str:
             style=Markup(STYLE),  # noqa: S704 (our own file)
             scope=scope,
             made=f"{report.made_at:%Y-%m-%d %H:%M}",
+            links=_links(tuple(links)),
             main=Markup("").join(_main(report, labels)),
         )
     )
+
+
+def _links(links: tuple[Link, ...]) -> Markup:
+    groups = dict.fromkeys(link.group for link in links)
+    return Markup("").join(
+        Markup('<nav aria-label="{}"><ul>{}</ul></nav>').format(
+            group, Markup("").join(_link(link) for link in links if link.group == group)
+        )
+        for group in groups
+    )
+
+
+def _link(link: Link) -> Markup:
+    mark = Markup(' aria-current="page"') if link.is_current else ""
+    return Markup('<li><a href="{}"{}>{}</a></li>').format(link.address, mark, link.text)
 
 
 def _main(report: Report, labels: Labels | None) -> Iterator[Markup]:

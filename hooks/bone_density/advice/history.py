@@ -82,10 +82,12 @@ def _courses(courses: tuple[Course, ...], facts: Facts, prefix: str) -> list[str
     texts = []
     for drug in sorted({course.drug for course in courses}):
         of_drug = [course for course in courses if course.drug == drug]
-        start = facts.medications.start_of(
-            class_family(of_drug[0].drug_class), Purpose.OSTEOPOROSIS_THERAPY
-        )
+        family = class_family(of_drug[0].drug_class)
+        of_class = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY)
+        start = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY, drug)
         since = f"since {start}" if start else "start not recorded"
+        if of_class is not None and of_class != start:
+            since += f" ({family} since {of_class})"
         name = " (from name)" if all(course.is_from_name for course in of_drug) else ""
         texts.append(f"{prefix}{drug}{name}, {since}")
     return texts

@@ -68,12 +68,19 @@ class Medications:
             course for course in self.of(Purpose.OSTEOPOROSIS_THERAPY) if course.is_current
         )
 
-    def start_of(self, drug_class: str, purpose: Purpose) -> DateInterval | None:
-        """When the present course of one class began: the earliest of its unbroken records."""
+    def start_of(
+        self, drug_class: str, purpose: Purpose, drug: str | None = None
+    ) -> DateInterval | None:
+        """When the present course of one class began: the earliest of its unbroken records.
+
+        With `drug` only its own records count: a change within the class begins anew.
+        """
         courses = sorted(
             (course.start.latest, course.reference, course.start, course.end)
             for course in self.of(purpose)
-            if class_family(course.drug_class) == drug_class and course.start is not None
+            if class_family(course.drug_class) == drug_class
+            and drug in (None, course.drug)
+            and course.start is not None
         )
         start: DateInterval | None = None
         covered: date | None = None

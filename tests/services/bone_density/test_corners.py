@@ -2237,3 +2237,14 @@ def test_conclusion_of_a_report_on_the_card() -> None:
     concluded = report("r", "38268-9", "2024-05-05", conclusionCode=[concept(SNOMED, "64859006")])
     text = card_text(ask(DXA, concluded))
     assert "osteoporosis (`conclusion`, onset 2024-05-05)" in text
+
+
+def test_change_within_a_class() -> None:
+    """Each drug is dated by its own records; the beginning of its class stands beside it."""
+    before = statement(
+        "a", "905100", effectivePeriod={"start": "2020-11-02", "end": "2022-05-01"}
+    ) | {"status": "completed"}
+    now = medication_request("b", "904431", "2022-05-02")
+    text = card_text(ask(DXA, LOW, before, now))
+    assert "alendronate, since 2022-05-02 (bisphosphonate since 2020-11-02)" in text
+    assert "earlier: risedronate, since 2020-11-02" in text

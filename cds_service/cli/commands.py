@@ -81,12 +81,14 @@ def _addresses(settings: Settings) -> list[str]:
     lines = [f"console    {base}/"] if settings.console_enabled else []
     lines += [f"discovery  {base}/cds-services"]
     lines += [f"service    {base}/cds-services/{name}" for name in _services()]
+    lines += [f"about      {base}/about/{name}" for name in _services()]
     lines += [f"health     {base}/livez", f"openapi    {base}/openapi.json"]
+    admin = base if settings.is_development else None
     if settings.admin_port is not None:
         at = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host
-        lines.append(f"metrics    http://{at}:{settings.admin_port}/metrics")
-    elif settings.is_development:
-        lines.append(f"metrics    {base}/metrics")
+        admin = f"http://{at}:{settings.admin_port}"
+    if admin is not None:
+        lines += [f"metrics    {admin}/metrics", f"reports    {admin}/reports"]
     return [*lines, f"try        curl -s {base}/cds-services"]
 
 

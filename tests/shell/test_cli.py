@@ -230,12 +230,15 @@ def test_serve_prints_addresses_and_starts_gunicorn(
         "http://127.0.0.1:8123/cds-services/fake-service",
         "http://127.0.0.1:8123/livez",
         "http://127.0.0.1:8123/openapi.json",
+        "about      http://127.0.0.1:8123/about/fake-service\n",
         "http://127.0.0.1:8123/metrics",
+        "http://127.0.0.1:8123/reports",
         "curl",
     ):
         assert address in result.stdout
     result = run("serve", "--port", "8123", CDS_ADMIN_HOST="::1", CDS_ADMIN_PORT="9464")
     assert "metrics    http://[::1]:9464/metrics" in result.stdout
+    assert "reports    http://[::1]:9464/reports" in result.stdout
 
 
 def test_serve_refuses_an_unsafe_host(run: Run) -> None:

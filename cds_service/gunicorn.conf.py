@@ -4,6 +4,8 @@ import gc
 import os
 import sys
 
+from gunicorn import util as _util
+
 from cds_service import handover, logs, metrics_folder
 from cds_service.config import ConfigError, Settings, is_loopback
 
@@ -47,6 +49,16 @@ accesslog = None  # calls are logged by the application, without addresses and h
 errorlog = "-"
 loglevel = _settings.log_level.value
 logconfig_dict = logs.for_server(loglevel, _settings.log_format.value)
+
+
+def _say_no_more(sock: object, status: int, reason: str, words: str) -> None:
+    """Answer what cannot be read as HTTP with its status only: the words would repeat it."""
+    _write_error(sock, status, reason, "")
+
+
+if _util.write_error.__name__ != "_say_no_more":  # this file is read again at a reload
+    _write_error = _util.write_error
+    _util.write_error = _say_no_more
 
 # Before anything imports the library of the metrics.
 _metrics = metrics_folder.prepare(os.environ)

@@ -186,6 +186,7 @@ def test_a_log_without_secrets(server: Server) -> None:
         f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {CANARY}\r\n\r\n".encode(),
     ):
         answer = server.raw(sent)
+        assert CANARY.encode() not in answer
         assert b" 400 " in answer.splitlines()[0] or b" 501 " in answer.splitlines()[0]
     time.sleep(0.5)
     text = server.log.read_text()

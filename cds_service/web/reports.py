@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from threading import Lock
@@ -20,6 +21,8 @@ blueprint = Blueprint("reports", __name__)
 _USUAL_WEEKS = 4
 _WEEKS = (_USUAL_WEEKS, 13, 52)
 _PARAMETERS = {"client", "service", "from", "to"}
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000  # days before and after them are still days
 _one_at_a_time = Lock()
 
 
@@ -66,12 +69,15 @@ def show() -> Response:
 
 def _day(name: str) -> date | None:
     given = request.args.get(name)
-    if not given:
+    if given is None:
         return None
     try:
-        return date.fromisoformat(given)
+        found = date.fromisoformat(given) if _DAY.fullmatch(given) else None
     except ValueError:
-        raise BadQuery(f"{name!r} must be a day, YYYY-MM-DD") from None
+        found = None
+    if found is None or not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise BadQuery(f"{name!r} must be a day, YYYY-MM-DD")
+    return found
 
 
 def _links(

@@ -1,4 +1,4 @@
-"""Schemathesis on the OpenAPI document: two thousand cases, every answer as documented."""
+"""Schemathesis on the OpenAPI document: thousands of cases, every answer as documented."""
 
 from __future__ import annotations
 
@@ -23,10 +23,36 @@ _APP = create_app(_SETTINGS, lambda: load(None, _SERVICES), _SERVICES)
 schema = schemathesis.openapi.from_wsgi("/openapi.json", _APP)
 
 
-@schema.parametrize()
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
-def test_as_documented(case: schemathesis.Case) -> None:
-    """Whatever the document allows to send, or not: status, type and body are documented ones."""
+_HOOKS = ["/cds-services/{id}", "/cds-services/{id}/feedback"]
+_SLOW = "/reports"  # each page is made by a process of its own
+
+
+def _settings(examples: int) -> settings:
+    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@schema.include(path=_HOOKS).parametrize()
+@_settings(1000)
+def test_hooks_as_documented(case: schemathesis.Case) -> None:
+    """Whatever the document allows to send to a hook, or not: the answer is a documented one."""
+    _validate(case)
+
+
+@schema.exclude(path=[*_HOOKS, _SLOW]).parametrize()
+@_settings(200)
+def test_others_as_documented(case: schemathesis.Case) -> None:
+    """The same of every other address."""
+    _validate(case)
+
+
+@schema.include(path=_SLOW).parametrize()
+@_settings(15)
+def test_reports_as_documented(case: schemathesis.Case) -> None:
+    """The same of the report."""
+    _validate(case)
+
+
+def _validate(case: schemathesis.Case) -> None:
     response = case.call()
     assert response.status_code < 500
     # A request may follow the schema and still be of another patient (422) or lack data (412).

@@ -84,6 +84,10 @@ def test_other_days(http: FlaskClient) -> None:
     ("query", "words"),
     [
         ("from=yesterday", "'from' must be a day, YYYY-MM-DD"),
+        ("to=", "'to' must be a day, YYYY-MM-DD"),
+        ("from=20261102", "'from' must be a day, YYYY-MM-DD"),
+        ("to=0001-01-01", "'to' must be a day, YYYY-MM-DD"),
+        ("to=9999-12-31", "'to' must be a day, YYYY-MM-DD"),
         ("from=2026-11-02&to=2026-11-01", "'to' must not be before 'from'"),
         ("client=nobody", "The registry has no client of this name"),
         ("service=nothing", "There is no service with this id"),

@@ -50,8 +50,27 @@ correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 _FLASK = f"{OURS}.web"
 """Flask's own logger bears the application's name; it would say the address that was asked for."""
 _SERVER = "gunicorn.error"
-_SAYABLE = frozenset({"Listening at: %s (%s)", "Starting gunicorn %s", "Using worker: %s"})
-"""Templates of the server whose contents come from the configuration."""
+_SAYABLE = frozenset(
+    {
+        "Autorestarting worker after current request.",
+        "Error handling request",
+        "Error handling request (no URI read)",
+        "Exception in worker process",
+        "Hang up: %s",
+        "Ignoring unknown signal: %s",
+        "Listening at: %s (%s)",
+        "Listening at: %s",
+        "Master has been promoted.",
+        "Socket error processing request.",
+        "Starting gunicorn %s",
+        "USR2 signal ignored. Child exists.",
+        "USR2 signal ignored. Parent exists.",
+        "Unhandled exception in main loop",
+        "Unhandled signal: %s",
+        "Using worker: %s",
+    }
+)
+"""What the server says of itself: nothing in it, or what comes from configuration and signals."""
 _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _FORMATS: dict[str, Callable[[dict[str, object]], str]] = {}
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -158,10 +177,12 @@ def _is_ours(name: str) -> bool:
 def _event(record: logging.LogRecord) -> str:
     if _is_ours(record.name):
         return record.getMessage()[:MAX_CHARACTERS]
-    if not isinstance(record.msg, str) or not record.args:
-        return "(not shown)"  # without arguments it may be a finished text
+    if not isinstance(record.msg, str):
+        return "(not shown)"
     if record.name == _SERVER and record.msg in _SAYABLE:
         return record.getMessage()[:MAX_CHARACTERS]
+    if not record.args:
+        return "(not shown)"  # without arguments it may be a finished text
     arguments = record.args if isinstance(record.args, tuple) else ()
     try:
         shown = record.msg % tuple(one if type(one) is int else "…" for one in arguments)

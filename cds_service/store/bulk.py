@@ -6,14 +6,14 @@ requests of the same process wait for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table
 
-AT_MOST = 1000
+AT_MOST = 256
 """Rows of one statement; both databases allow at least 32,000 values in one."""
 
 
@@ -21,12 +21,20 @@ def insert_all(connection: Connection, table: Table, rows: Sequence[tuple[Any, .
     """Inserts rows that have a value for each column of the table, in the table's order."""
     dialect = connection.dialect
     head, mark, processors = _plan(table, dialect)
-    for start in range(0, len(rows), AT_MOST):
-        part = rows[start : start + AT_MOST]
+    for part in _parts(rows):
         statement = f"{head} VALUES {','.join([mark] * len(part))}"
         for position, process in processors:
             part = [(*row[:position], process(row[position]), *row[position + 1 :]) for row in part]
         connection.exec_driver_sql(statement, tuple(chain.from_iterable(part)))
+
+
+def _parts(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Powers of two: drivers keep statements prepared, and there must be few different ones."""
+    start = 0
+    while start < len(rows):
+        size = min(AT_MOST, 1 << ((len(rows) - start).bit_length() - 1))
+        yield rows[start : start + size]
+        start += size
 
 
 @lru_cache(maxsize=16)

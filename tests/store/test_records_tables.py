@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from cds_service.protocol.feedback import Feedback, OverrideReason
 from cds_service.store import (
@@ -69,6 +70,28 @@ def test_a_decision_comes_back(database: Database) -> None:
     assert log.of_card("card-1") == (later, 2)
     assert log.of_card("card-2") is None
     log.add([])
+
+
+@pytest.mark.parametrize("count", [3, 37, 300])
+def test_many_decisions_in_few_statements(database: Database, count: int) -> None:
+    """Each of many is there, written by statements of few different lengths."""
+    log = DecisionLog(database)
+    made = [
+        replace(DECISION, id=f"d-{n}", judgements=(replace(JUDGEMENT, card=f"card-{n}"),))
+        for n in range(count)
+    ]
+    statements: set[str] = set()
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        statements.add(statement)
+
+    log.add(made[:1])
+    event.listen(database._engine(), "before_cursor_execute", note)
+    log.add(made[1:])
+    assert [log.of_card(f"card-{n}") for n in range(count)] == [(one, 1) for one in made]
+    lengths = {one.count("),(") + 1 for one in statements if one.startswith("INSERT INTO")}
+    assert all(length & (length - 1) == 0 for length in lengths)
+    assert sum(lengths) >= (count - 1) / 2
 
 
 def test_decisions_are_kept_together_or_not_at_all(database: Database) -> None:

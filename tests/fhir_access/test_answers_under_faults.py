@@ -46,6 +46,8 @@ FAULTS = (
     "pages-loop", "pages-offhost", "pages-other-tenant", "401-mid-paging", "huge-string",
     "gzip-bomb", "huge-entries", "301", "302", "307", "308",
 )  # fmt: skip
+SEARCHED = ("Observation", "Condition", "MedicationStatement", "MedicationRequest",
+            "DiagnosticReport", "Procedure")  # fmt: skip
 HARMLESS_ALONE = {"huge-string", "huge-entries", "pages-loop", "pages-offhost",
                   "pages-other-tenant", "401-mid-paging", "no-content-type"}  # fmt: skip
 """Faults that the chart above is too small to show, or that add to a search and hide nothing."""
@@ -57,7 +59,8 @@ def server() -> Iterator[FaultyServer]:
     with FaultyServer(InMemory(CHART)) as running:
         # The largest answers are made once, not in the time of the first call that meets them.
         for kind in ("gzip-bomb", "huge-string", "huge-entries"):
-            get(f"{running.base(kind)}/Observation?patient=pat-1")
+            for resource_type in ("Patient", *SEARCHED):
+                get(f"{running.base(kind)}/{resource_type}?patient=pat-1")
         yield running
 
 

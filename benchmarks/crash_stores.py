@@ -24,7 +24,8 @@ from benchmarks.crash_service import free_port
 from cds_service.store import Database, examine
 from cds_service.store.migrations import migrate
 
-_FLUSH = re.compile(r"^\d+ (\d+\.\d+) f(?:data)?sync\(\d+<([^>]*)>")
+# Process ids are padded to five columns.
+_FLUSH = re.compile(r"^\d+ +(\d+\.\d+) f(?:data)?sync\(\d+<([^>]*)>")
 _LIMIT_S = 60.0
 
 

@@ -96,7 +96,7 @@ def test_flushes_are_counted_by_file_and_time(tmp_path: Path) -> None:
     """Only the log counts, only within the time, and a call that went on later only once."""
     written = tmp_path / "flushes"
     written.write_text(
-        "7 100.5 fdatasync(9</d/x.db-wal>) = 0\n"
+        "7     100.5 fdatasync(9</d/x.db-wal>) = 0\n"
         "7 101.0 fdatasync(9</d/x.db-wal> <unfinished ...>\n"
         "8 101.1 fdatasync(3</d/x.db>) = 0\n"
         "7 101.2 <... fdatasync resumed>) = 0\n"

@@ -5,6 +5,7 @@ import os
 import sys
 
 from gunicorn import util as _util
+from gunicorn.glogging import Logger as _Logger
 
 from cds_service import handover, logs, metrics_folder
 from cds_service.config import ConfigError, Settings, is_loopback
@@ -45,7 +46,19 @@ keepalive = 75  # seconds: longer than the usual idle time of proxies
 max_requests = 20_000  # a worker is renewed after so many, against creeping memory
 max_requests_jitter = 2_000
 
-accesslog = None  # calls are logged by the application, without addresses and headers
+
+class logger_class(_Logger):  # noqa: N801 - the name of a setting
+    """The server's own log, without a line for each request.
+
+    Calls are logged by the application, without addresses and headers. With `logconfig_dict` the
+    server would gather these for each request, even where no line is asked for.
+    """
+
+    def access(self, *_: object) -> None:
+        """Nothing."""
+
+
+accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level.value
 logconfig_dict = logs.for_server(loglevel, _settings.log_format.value)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from cds_service.egress import Base, Deadline, Egress, EgressError, Failed, Lanes, Policy, Reply
 from cds_service.protocol import strict_json
 from cds_service.protocol.dialect import Dialect
+from cds_service.values import dataclass
 
 _JSON = frozenset({"application/fhir+json", "application/json", "application/json+fhir"})
 _WORTH_ANOTHER = frozenset({500, 502, 503, 504})

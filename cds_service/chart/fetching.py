@@ -5,11 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cds_service.chart.access import Got, Reader, document_of
 from cds_service.chart.wanted import Wanted
 from cds_service.egress import Deadline
+from cds_service.values import dataclass
 
 MAX_AT_ONCE = 8
 """GETs of one call that run at the same time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from cds_service.chart.access import FhirAccess, Outcome, Reader
@@ -22,6 +22,7 @@ from cds_service.protocol.chart import PartState
 from cds_service.protocol.errors import WrongPatient
 from cds_service.protocol.request import HookRequest
 from cds_service.protocol.service import PrefetchItem
+from cds_service.values import dataclass
 
 _REFERENCED = "(referenced)"
 """The key under which resources come that others refer to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from urllib.parse import urljoin
 
@@ -11,6 +11,7 @@ from cds_service.chart.prefetch_value import PrefetchValue, read_value
 from cds_service.chart.walk import listed
 from cds_service.egress import Base
 from cds_service.protocol.chart import PartState
+from cds_service.values import dataclass
 
 MAX_PAGES = 5
 MAX_ENTRIES = 2000

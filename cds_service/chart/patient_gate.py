@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from cds_service.chart.prefetch_value import PrefetchValue, read_value
 from cds_service.chart.references import PatientReferences, Subject
@@ -11,6 +11,7 @@ from cds_service.chart.walk import DRAFTS, Found, listed, resources_at
 from cds_service.protocol.chart import Resource
 from cds_service.protocol.errors import WrongPatient
 from cds_service.protocol.request import HookRequest
+from cds_service.values import dataclass
 
 SUBJECT_MISSING = "subject-missing"
 SUBJECT_NOT_RESOLVABLE = "subject-not-resolvable"
@@ -99,7 +100,7 @@ def _patients(request: HookRequest, values: Mapping[str, PrefetchValue]) -> Iter
     for key, value in values.items():
         if value.is_odd:
             yield from _of_type("Patient", resources_at(request.prefetch[key], ("prefetch", key)))
-        else:
+        elif "Patient" in value.types:
             for item in value.received:
                 if item.resource_type == "Patient":
                     yield item.found(key)

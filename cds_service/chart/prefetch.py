@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from cds_service.fhir.resources import name_of
 from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
 from cds_service.protocol.request import HookRequest
 from cds_service.protocol.service import PrefetchItem
+from cds_service.values import dataclass
 
 ABSENT = "prefetch key absent"
 _NOT_READ = f"{ABSENT}, no FHIR access"
@@ -85,12 +86,15 @@ class _Reading:
         self.values = self.check.values
         unmatched = self.check.unmatched
         for value in self.values.values():
+            by_type: dict[str, dict[Hashable, Resource]] = {
+                kind: self.by_type.setdefault(kind, {}) for kind in value.types
+            }
             for item in value.received:
-                if unmatched and id(item.resource) in unmatched:
-                    self.unmatched.setdefault(item.resource_type, []).append(item.resource)
-                    continue
-                kept = self.by_type.setdefault(item.resource_type, {})
-                keep_newest(kept, identity(item.resource), item.resource)
+                resource = item.resource
+                if unmatched and id(resource) in unmatched:
+                    self.unmatched.setdefault(item.resource_type, []).append(resource)
+                else:
+                    keep_newest(by_type[item.resource_type], identity(resource), resource)
 
     def patient(self) -> Part:
         """The Patient, from whatever key it came under."""
@@ -107,7 +111,7 @@ class _Reading:
         if self.request.prefetch.get(key, "") is None:
             return "null"
         value = self.values[key]
-        if value.holds("Patient"):
+        if "Patient" in value.types:
             return "no id"
         if value.state is PartState.EMPTY:
             return "an empty Bundle"
@@ -133,7 +137,7 @@ class _Reading:
         others = [
             self._other_state(value, resource_type)
             for key, value in self.values.items()
-            if key not in published and value.holds(resource_type)
+            if key not in published and resource_type in value.types
         ]
         return _worst(others) if others else found
 
@@ -141,7 +145,7 @@ class _Reading:
         value = self.values.get(key)
         if value is None:
             return PartState.UNREAD, _NOT_READ
-        if value.received and not value.holds(resource_type):
+        if value.received and resource_type not in value.types:
             if value.reason == SINGLE:
                 return PartState.UNREAD, NOT_FHIR
             if value.state is PartState.COMPLETE:
@@ -160,7 +164,7 @@ class _Reading:
         for key, value in self.values.items():
             for position in value.broken:
                 yield Ignored(f"{shown_key(key)} entry {position}", NOT_FHIR)
-            if not self.check.unmatched and not value.holds("Patient"):
+            if not self.check.unmatched and "Patient" not in value.types:
                 continue
             for item in value.received:
                 reason = self.check.unmatched.get(id(item.resource))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
 from typing import Any, NamedTuple
 
 from cds_service.chart.walk import Found, listed
 from cds_service.protocol.chart import PartState, Resource
+from cds_service.values import dataclass
 
 NOT_FHIR = "not a FHIR resource"
 SINGLE = "a single resource, not a search result"
@@ -42,22 +42,19 @@ class PrefetchValue:
     """What one prefetch key holds.
 
     `state` is that of the query behind the key; `broken` lists the entries (from 1) that are no
-    resources.
+    resources; `types` are those of all that came, as matches or along with one.
     """
 
     state: PartState
     reason: str | None = None
     received: tuple[Received, ...] = ()
     broken: tuple[int, ...] = ()
+    types: Set[str] = frozenset()
 
     @property
     def is_odd(self) -> bool:
         """Whether more may be in the value than what was received from it."""
         return bool(self.broken) or not self.received
-
-    def holds(self, resource_type: str) -> bool:
-        """Whether a resource of this type came, as a match or along with one."""
-        return any(item.resource_type == resource_type for item in self.received)
 
     def answers(self, resource_type: str) -> bool:
         """Whether a resource of this type was searched for, not only included."""
@@ -75,7 +72,7 @@ def read_value(value: object) -> PrefetchValue:
         return _unread(f"OperationOutcome: {_code(listed(value.get('issue')))}")
     if kind == "Bundle":
         return _read_bundle(value)
-    return PrefetchValue(PartState.PARTIAL, SINGLE, (Received(value, kind),))
+    return PrefetchValue(PartState.PARTIAL, SINGLE, (Received(value, kind),), types={kind})
 
 
 def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
@@ -84,6 +81,7 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
         return _unread(NOT_FHIR)
     received: list[Received] = []
     broken: list[int] = []
+    types: set[str] = set()
     failure: str | None = None
     matches = 0
     for position, entry in enumerate(entries or (), start=1):
@@ -101,6 +99,7 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
         else:
             is_match = "search" not in entry or _mode(entry) in (None, "match")
             matches += is_match
+            types.add(kind)
             received.append(Received(resource, kind, entry.get("fullUrl"), is_match, position - 1))
     if failure and not received:
         return PrefetchValue(PartState.UNREAD, failure, (), tuple(broken))
@@ -109,7 +108,11 @@ def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
         reason = reason or "an entry was not readable"
     state = PartState.COMPLETE if received else PartState.EMPTY
     return PrefetchValue(
-        PartState.PARTIAL if reason else state, reason, tuple(received), tuple(broken)
+        PartState.PARTIAL if reason else state,
+        reason,
+        tuple(received),
+        tuple(broken),
+        types,
     )
 
 

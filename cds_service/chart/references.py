@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from urllib.parse import urlsplit
+
+from cds_service.values import dataclass
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from cds_service.chart.pages import Pages
 from cds_service.chart.prefetch_value import PAGED, PrefetchValue, read_value
 from cds_service.egress import Base
 from cds_service.protocol.chart import PartState
+from cds_service.values import dataclass
 
 TIMED_OUT = "timed out"
 

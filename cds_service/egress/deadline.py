@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

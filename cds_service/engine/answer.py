@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,7 @@ from cds_service.protocol.service import Service
 from cds_service.protocol.validation import problems
 from cds_service.records import Reasoning
 from cds_service.registry import Client
+from cds_service.values import dataclass
 
 SWITCHED_OFF = "switched-off"
 """Why a judged order has no card although its rule has one for it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
+
+from cds_service.values import dataclass
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from cds_service.fhir.codings import CodedValue, canonical_system
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

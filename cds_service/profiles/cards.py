@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds_service.profiles.codes import own_coding
+from cds_service.protocol import compact_json
 from cds_service.protocol.advice import Advice
-from cds_service.protocol.identifiers import derived_uuid
+from cds_service.protocol.identifiers import derived_uuid, fingerprint
 from cds_service.protocol.markdown import plain
 
 EXTENSION = "org.bone-density-cds.decision"
@@ -123,8 +122,7 @@ def _with_uuids(card: dict[str, Any], key: bytes, parts: tuple[str, ...]) -> dic
 
 
 def _digest(card: Mapping[str, Any]) -> str:
-    text = json.dumps(card, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return fingerprint(compact_json.dumps(card, sort_keys=True)).hex()
 
 
 def _address(url: str, about_url: str | None) -> str | None:

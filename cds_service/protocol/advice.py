@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_service.protocol.chart import Ignored, Resource, Unread
 from cds_service.protocol.orders import Order
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
+
+from cds_service.values import dataclass
 
 Resource: TypeAlias = Mapping[str, Any]
 

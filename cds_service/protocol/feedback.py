@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from cds_service.protocol.errors import InvalidRequest, Problem
 from cds_service.protocol.validation import MAX_PROBLEMS, problems
+from cds_service.values import dataclass
 
 MAX_ITEMS = 500
 MAX_COMMENT = 2000

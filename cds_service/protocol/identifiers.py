@@ -1,9 +1,16 @@
-"""Identifiers that are derived, so that a repeated call gives them again."""
+"""Identifiers: derived ones, which a repeated call gives again, and ones that follow time."""
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import uuid
+from datetime import datetime
+from functools import lru_cache
+from random import getrandbits
+
+_NOTHING = hashlib.sha256()
+_PIECE = 2047  # bytes; while it hashes more at once, hashlib lets other threads in, and waits after
 
 
 def derived_uuid(key: bytes, *parts: str) -> str:
@@ -12,7 +19,32 @@ def derived_uuid(key: bytes, *parts: str) -> str:
     HMAC-SHA256 over the parts, each preceded by its length so that no two lists of parts collide,
     shaped as a version 4 UUID of RFC 4122.
     """
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
-    message = b"".join(len(part).to_bytes(8, "big") + part for part in encoded)
-    digest = hmac.digest(key, message, "sha256")
-    return str(uuid.UUID(bytes=digest[:16], version=4))
+    keyed = _keyed(key).copy()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        keyed.update(len(encoded).to_bytes(8, "big") + encoded)
+    return str(uuid.UUID(bytes=keyed.digest()[:16], version=4))
+
+
+def fingerprint(data: bytes) -> bytes:
+    """SHA-256; for what each call computes: a state is copied, making one anew costs far more."""
+    state = _NOTHING.copy()
+    for start in range(0, len(data), _PIECE):
+        state.update(data[start : start + _PIECE])
+    return state.digest()
+
+
+def uuid_of_time(at: datetime) -> str:
+    """A new UUID of version 7 (RFC 9562): they sort by time, so that tables grow at their end.
+
+    A name, no secret.
+    """
+    random = getrandbits(74)
+    bits = int(at.timestamp() * 1000) << 80 | (random >> 62) << 64 | random & (1 << 62) - 1
+    return str(uuid.UUID(int=bits | 7 << 76 | 2 << 62))
+
+
+@lru_cache(maxsize=8)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """The state after the key: making it anew costs more than the message."""
+    return hmac.new(key, digestmod="sha256")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from cds_service.protocol.chart import Resource
+from cds_service.values import dataclass
 
 NOT_PROPOSED = frozenset({"revoked", "completed", "entered-in-error", "cancelled", "stopped"})
 """Statuses of a draft that is no longer a proposal; drugs say cancelled and stopped for revoked."""

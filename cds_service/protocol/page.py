@@ -7,8 +7,10 @@ knowing what they say. Every id is the anchor of its place and stays the same: c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from typing import Any, TypeAlias
+
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

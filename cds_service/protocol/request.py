@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from cds_service.protocol.chart import Resource
 from cds_service.protocol.errors import InvalidRequest, Problem
 from cds_service.protocol.everyday import is_everyday
 from cds_service.protocol.validation import has_schema, problems
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -11,6 +10,7 @@ from cds_service.protocol.advice import Assessment, Selection
 from cds_service.protocol.chart import Chart
 from cds_service.protocol.orders import Order
 from cds_service.protocol.picture import Picture
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

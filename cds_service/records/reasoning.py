@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from cds_service.protocol.advice import Advice, Assessment, Selection
 from cds_service.protocol.chart import Chart
-from cds_service.protocol.identifiers import derived_uuid
+from cds_service.protocol.identifiers import derived_uuid, uuid_of_time
 from cds_service.store import Decision, Judgement
+from cds_service.values import dataclass
 
 MAX_CODE = 120
 """Longer than any code; what is longer is no code, and is cut."""
@@ -48,7 +48,7 @@ class Reasoning:
         ignored = {*(chart.ignored if chart else ()), *assessment.ignored}
         unread = {*(chart.unread if chart else ()), *assessment.unread}
         return Decision(
-            id=str(uuid.uuid4()),
+            id=uuid_of_time(at),
             at=at,
             service=self.service,
             hook=self.hook,

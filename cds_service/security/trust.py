@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 ALGORITHMS = ("RS384", "ES384")
@@ -40,6 +41,7 @@ class Trust:
         )
 
 
+@lru_cache(maxsize=1024)  # entries of the registry, paths of the services
 def _audiences_of(entry: str, paths: tuple[str, ...]) -> tuple[str, ...]:
     if "://" not in entry:
         return (entry,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Protocol
 
 from jwt.algorithms import get_default_algorithms
 
+from cds_service.protocol.identifiers import fingerprint
 from cds_service.security.claims import check_claims
 from cds_service.security.errors import Rejected
 from cds_service.security.keys import Key
@@ -110,7 +110,7 @@ class Verifier:
             return
         identity = f"{trust.issuer}\0{token.claims['jti']}".encode()
         expires_at = int(token.claims["exp"]) + trust.clock_skew_s + _CLOCKS_DIFFER_S
-        is_new = self.replay.claim(hashlib.sha256(identity).digest(), expires_at, int(now))
+        is_new = self.replay.claim(fingerprint(identity), expires_at, int(now))
         if not is_new and trust.jti == "enforce":
             raise Rejected("used-before")
         if not is_new:

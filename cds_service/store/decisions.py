@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, delete, func, select
 from cds_service.store.bulk import insert_all
 from cds_service.store.database import Database
 from cds_service.store.tables import decision, judgement
+from cds_service.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

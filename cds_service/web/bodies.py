@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from cds_service.protocol import strict_json
+from cds_service.protocol import compact_json, strict_json
 from cds_service.web.refusals import NotJson, NotOneObject
 
 _UTF_8 = frozenset({"utf-8", "utf8"})
@@ -54,8 +53,7 @@ def _read_body(request: Request) -> bytes:
 
 def encode(document: Mapping[str, Any]) -> bytes:
     """Compact JSON in UTF-8."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode()
+    return compact_json.dumps(document)
 
 
 def json_response(document: Mapping[str, Any] | bytes, status: int = 200) -> Response:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from time import monotonic, time
 from typing import Any
@@ -20,6 +19,7 @@ from cds_service.records import Recorder
 from cds_service.registry import DEVELOPMENT, Client
 from cds_service.security import Rejected
 from cds_service.store import FeedbackLog
+from cds_service.values import dataclass
 from cds_service.web.admission import Admission
 from cds_service.web.live import Live
 from cds_service.web.meters import Meters

@@ -30,7 +30,7 @@ def install(app: Flask, registry: Callable[[], Registry], *, development: bool) 
     def allow(response: Response) -> Response:
         if not _PATHS.match(request.path):
             return response
-        response.vary.add("Origin")
+        response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin")
         if origin is None or not _is_allowed(origin, registry(), development):
             return response

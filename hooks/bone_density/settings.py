@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
 from cds_service.fhir.codings import LOINC, CodedValue, canonical_system
 from cds_service.protocol.advice import Coding
+from cds_service.values import dataclass
 from hooks.bone_density.knowledge import knowledge
 from hooks.bone_density.words import Site, Study
 

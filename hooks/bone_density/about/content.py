@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from cds_service.values import dataclass
 from hooks.bone_density.knowledge import RULESET, Knowledge, KnowledgeError, knowledge
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cds_service.fhir.dates import completed_years
+from cds_service.values import dataclass
 from hooks.bone_density.decision.timing import When
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_service.fhir.dates import DateInterval, add_months, completed_months
+from cds_service.values import dataclass
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.medications import Course, class_family

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Literal, TypeAlias
+
+from cds_service.values import dataclass
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_date, read_event
 from cds_service.fhir.resources import Raw, name_of, status_of
 from cds_service.fhir.valuesets import Concept
+from cds_service.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 
 READ_SETS = frozenset(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, completed_years, read_event
 from cds_service.fhir.quantities import Measured, Unit, read_quantity
 from cds_service.fhir.resources import Raw, name_of, status_of
+from cds_service.values import dataclass
 from hooks.bone_density.facts.measurements import FINAL
 from hooks.bone_density.facts.patient import Person
 from hooks.bone_density.facts.reading import Reading, has_code

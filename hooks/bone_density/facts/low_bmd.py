@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
+from cds_service.values import dataclass
 from hooks.bone_density.facts.conditions import Certainty, Finding, Findings
 from hooks.bone_density.facts.measurements import Measurement, Measurements
 from hooks.bone_density.knowledge import Knowledge

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
@@ -11,6 +10,7 @@ from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_event
 from cds_service.fhir.quantities import Measured, Unit, Unreadable, read_quantity
 from cds_service.fhir.resources import Raw, name_of, reference_text, status_of
+from cds_service.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import HIP_SITES, SPINE_SITES, USABLE_SITES, Kind, Site
 

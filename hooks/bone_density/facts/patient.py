@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from cds_service.fhir.dates import DateInterval, completed_years, read_date
 from cds_service.fhir.resources import Raw, name_of
+from cds_service.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import Sex
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, timedelta, tzinfo
 
 from cds_service.fhir.checking import problem
@@ -11,6 +11,7 @@ from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval
 from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
 from cds_service.protocol.chart import Chart, Ignored, Part
+from cds_service.values import dataclass
 from hooks.bone_density.knowledge import Knowledge
 from hooks.bone_density.settings import Settings
 

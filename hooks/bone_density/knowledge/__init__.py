@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -18,6 +17,7 @@ from typing import Any
 
 from cds_service.fhir.codings import CodedValue
 from cds_service.fhir.valuesets import Concept, ValueSet, read_value_set
+from cds_service.values import dataclass
 from hooks.bone_density.words import RatingWord, Study
 
 RULESET = "2026.1.0"

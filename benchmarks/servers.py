@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 WORKERS, THREADS = 2, 4
 PATH = "/cds-services/bone-density-imaging"
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -33,11 +33,7 @@ class Server:
 
     def cpu_s(self) -> float:
         """CPU seconds used so far by all processes of the server."""
-        total = 0
-        for pid in self.pids():
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-            total += int(fields[11]) + int(fields[12])
-        return total / _TICK
+        return sum(_ran_ns(pid) for pid in self.pids()) / 1e9
 
     def memory_mib(self) -> float:
         """Proportional set size of all processes, in MiB."""
@@ -52,6 +48,15 @@ class Server:
         """Ends the server and waits for it."""
         self.process.terminate()
         self.process.wait(20)
+
+
+def _ran_ns(pid: int) -> int:
+    """Nanoseconds that the threads of a process ran; those that have ended are not counted."""
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            total += int((thread / "schedstat").read_text().split()[0])
+    return total
 
 
 def start(

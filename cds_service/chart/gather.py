@@ -52,7 +52,7 @@ class Gathered:
         if not found or _REFERENCED in self.request.prefetch:
             return self
         received = (Received(one, str(one["resourceType"]), None, False) for one in found)
-        value = PrefetchValue(PartState.COMPLETE, None, tuple(received))
+        value = PrefetchValue.of(PartState.COMPLETE, received)
         raw = {_REFERENCED: {"resourceType": "Bundle", "entry": [{"resource": r} for r in found]}}
         return self._with(raw, raw, {_REFERENCED: value})
 
@@ -148,7 +148,7 @@ class _Source:
         for key, value in check.values.items():
             if value.state is not PartState.PARTIAL or value.reason != PAGED:
                 continue
-            kind = published.get(key) or next((item.resource_type for item in value.received), "")
+            kind = published.get(key) or next(iter(value.types), "")
             bundle: Any = request.prefetch[key]
             pages = Pages([bundle], own=1)
             url = pages.next_address(self.base, f"{self.base.url}/")

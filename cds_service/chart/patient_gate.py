@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
+from itertools import chain
+from operator import itemgetter
 
 from cds_service.chart.prefetch_value import PrefetchValue, read_value
 from cds_service.chart.references import PatientReferences, Subject
@@ -119,25 +121,26 @@ def _to_look_at(
         if value.is_odd:  # Bundles in Bundles and the like: everything in it, however deep
             yield from resources_at(request.prefetch[key], ("prefetch", key))
             continue
-        for item in value.received:
-            if not _is_plainly_matched(item.resource, references):
+        if not _are_plainly_about(value, references):
+            for item in value.received:
                 yield item.found(key)
     yield from resources_at(request.draft_orders, DRAFTS)
 
 
+_SUBJECT, _REFERENCE = itemgetter("subject"), itemgetter("reference")
 _UNUSUAL = frozenset({"patient", "beneficiary", "for", "contained"})
 
 
-def _is_plainly_matched(resource: Resource, references: PatientReferences) -> bool:
-    """The ordinary case, decided at once: one subject, and it is the patient of the call."""
-    subject = resource.get("subject")
-    if not isinstance(subject, dict) or not resource.keys().isdisjoint(_UNUSUAL):
+def _are_plainly_about(value: PrefetchValue, references: PatientReferences) -> bool:
+    """The ordinary case, decided at once: each has one subject, the patient of the call."""
+    try:
+        stated = set(map(_REFERENCE, map(_SUBJECT, value.resources)))
+    except (KeyError, TypeError):
         return False
-    reference = subject.get("reference")
     return (
-        isinstance(reference, str)
-        and references.judge(reference) is Subject.PATIENT
-        and resource.get("resourceType") != "Patient"
+        all(type(one) is str and references.judge(one) is Subject.PATIENT for one in stated)
+        and "Patient" not in value.types
+        and _UNUSUAL.isdisjoint(chain.from_iterable(value.resources))
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import field
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from cds_service.chart.newest import identity, keep_newest
+from cds_service.chart.newest import identity, keep_all, keep_newest
 from cds_service.chart.patient_gate import SubjectCheck
 from cds_service.chart.patient_part import patient_part
 from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue
@@ -86,15 +86,16 @@ class _Reading:
         self.values = self.check.values
         unmatched = self.check.unmatched
         for value in self.values.values():
-            by_type: dict[str, dict[Hashable, Resource]] = {
-                kind: self.by_type.setdefault(kind, {}) for kind in value.types
-            }
+            if not unmatched and len(value.types) == 1:
+                (kind,) = value.types
+                keep_all(self.by_type.setdefault(kind, {}), value.resources)
+                continue
             for item in value.received:
-                resource = item.resource
-                if unmatched and id(resource) in unmatched:
-                    self.unmatched.setdefault(item.resource_type, []).append(resource)
-                else:
-                    keep_newest(by_type[item.resource_type], identity(resource), resource)
+                if unmatched and id(item.resource) in unmatched:
+                    self.unmatched.setdefault(item.resource_type, []).append(item.resource)
+                    continue
+                kept = self.by_type.setdefault(item.resource_type, {})
+                keep_newest(kept, identity(item.resource), item.resource)
 
     def patient(self) -> Part:
         """The Patient, from whatever key it came under."""
@@ -145,7 +146,7 @@ class _Reading:
         value = self.values.get(key)
         if value is None:
             return PartState.UNREAD, _NOT_READ
-        if value.received and resource_type not in value.types:
+        if value.types and resource_type not in value.types:
             if value.reason == SINGLE:
                 return PartState.UNREAD, NOT_FHIR
             if value.state is PartState.COMPLETE:

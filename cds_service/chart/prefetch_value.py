@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 from cds_service.chart.walk import Found, listed
 from cds_service.protocol.chart import PartState, Resource
@@ -16,14 +18,13 @@ PAGED = "paged"
 
 _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _NO_RESOURCE = frozenset({"", "Bundle"})
+_OTHERS = _NO_RESOURCE | {"OperationOutcome"}
 _FAILED = ("error", "fatal")
 
 
-class Received(NamedTuple):
-    """A resource as it came, with the raw fullUrl of its entry, and whether it is a match.
-
-    A named tuple because there are thousands in a large request.
-    """
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A resource as it came, with the raw fullUrl of its entry, and whether it is a match."""
 
     resource: Resource
     resource_type: str
@@ -41,20 +42,48 @@ class Received(NamedTuple):
 class PrefetchValue:
     """What one prefetch key holds.
 
-    `state` is that of the query behind the key; `broken` lists the entries (from 1) that are no
-    resources; `types` are those of all that came, as matches or along with one.
+    `state` is that of the query behind the key. `resources` are all that came, as matches or along
+    with one, and `types` theirs; `broken` lists the entries (from 1) that are no resources.
     """
 
     state: PartState
     reason: str | None = None
-    received: tuple[Received, ...] = ()
-    broken: tuple[int, ...] = ()
+    resources: tuple[Resource, ...] = ()
     types: Set[str] = frozenset()
+    broken: tuple[int, ...] = ()
+    _received: tuple[Received, ...] | None = ()
+    _entries: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def of(
+        cls,
+        state: PartState,
+        received: Iterable[Received],
+        reason: str | None = None,
+        broken: tuple[int, ...] = (),
+    ) -> PrefetchValue:
+        """A value that holds these."""
+        received = tuple(received)
+        types = {item.resource_type for item in received}
+        resources = tuple(item.resource for item in received)
+        return cls(state, reason, resources, types, broken, received)
+
+    @property
+    def received(self) -> tuple[Received, ...]:
+        """The resources as they came; of an ordinary Bundle put together only when asked for."""
+        if self._received is not None:
+            return self._received
+        return tuple(
+            Received(resource, resource["resourceType"], entry.get("fullUrl"), True, position)
+            for position, (entry, resource) in enumerate(
+                zip(self._entries, self.resources, strict=True)
+            )
+        )
 
     @property
     def is_odd(self) -> bool:
         """Whether more may be in the value than what was received from it."""
-        return bool(self.broken) or not self.received
+        return bool(self.broken) or not self.resources
 
     def answers(self, resource_type: str) -> bool:
         """Whether a resource of this type was searched for, not only included."""
@@ -72,48 +101,70 @@ def read_value(value: object) -> PrefetchValue:
         return _unread(f"OperationOutcome: {_code(listed(value.get('issue')))}")
     if kind == "Bundle":
         return _read_bundle(value)
-    return PrefetchValue(PartState.PARTIAL, SINGLE, (Received(value, kind),), types={kind})
+    return PrefetchValue.of(PartState.PARTIAL, (Received(value, kind),), SINGLE)
 
 
 def _read_bundle(bundle: Mapping[str, Any]) -> PrefetchValue:
     entries = bundle.get("entry")
     if entries is not None and not isinstance(entries, list):
         return _unread(NOT_FHIR)
+    return _read_ordinary(bundle, entries or ()) or _read_any(bundle, entries or ())
+
+
+_RESOURCE, _TYPE = itemgetter("resource"), itemgetter("resourceType")
+_SEARCH, _MODE = itemgetter("search"), itemgetter("mode")
+
+
+def _read_ordinary(
+    bundle: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]
+) -> PrefetchValue | None:
+    """The value of a Bundle whose entries all hold a resource that was searched for, else None.
+
+    Requests hold hundreds of entries: here they are read a column at a time.
+    """
+    try:
+        resources = tuple(map(_RESOURCE, entries))
+        types = set(map(_TYPE, resources))
+        if "search" in chain.from_iterable(entries):
+            modes = set(map(_MODE, map(_SEARCH, entries)))
+        else:
+            modes = {"match"}
+    except (KeyError, TypeError):  # one holds something else
+        return None
+    if modes != {"match"} or not all(type(kind) is str and kind not in _OTHERS for kind in types):
+        return None
+    reason = _shortfall(bundle, len(resources))
+    state = PartState.COMPLETE if resources else PartState.EMPTY
+    return PrefetchValue(
+        PartState.PARTIAL if reason else state, reason, resources, types, (), None, entries
+    )
+
+
+def _read_any(bundle: Mapping[str, Any], entries: Iterable[Any]) -> PrefetchValue:
+    """The value of any Bundle, entry by entry."""
     received: list[Received] = []
     broken: list[int] = []
-    types: set[str] = set()
     failure: str | None = None
     matches = 0
-    for position, entry in enumerate(entries or (), start=1):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not isinstance(resource, dict):
-            broken.append(position)
-            matches += 1
-            continue
-        kind = resource.get("resourceType")
+    for position, entry in enumerate(entries, start=1):
+        resource: Any = entry.get("resource") if isinstance(entry, dict) else None
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
         if not isinstance(kind, str) or kind in _NO_RESOURCE:
             broken.append(position)
             matches += 1
         elif kind == "OperationOutcome":
             failure = failure or _failure(resource)
         else:
-            is_match = "search" not in entry or _mode(entry) in (None, "match")
+            is_match = _mode(entry) in (None, "match")
             matches += is_match
-            types.add(kind)
             received.append(Received(resource, kind, entry.get("fullUrl"), is_match, position - 1))
     if failure and not received:
-        return PrefetchValue(PartState.UNREAD, failure, (), tuple(broken))
+        return PrefetchValue(PartState.UNREAD, failure, broken=tuple(broken))
     reason = _shortfall(bundle, matches) or failure
     if broken:
         reason = reason or "an entry was not readable"
     state = PartState.COMPLETE if received else PartState.EMPTY
-    return PrefetchValue(
-        PartState.PARTIAL if reason else state,
-        reason,
-        tuple(received),
-        tuple(broken),
-        types,
-    )
+    return PrefetchValue.of(PartState.PARTIAL if reason else state, received, reason, tuple(broken))
 
 
 def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
 from datetime import datetime
 from functools import lru_cache
 from random import getrandbits
 
+_FREE = ~(0xF << 76 | 0b11 << 62)  # all bits but those of version and variant
+_LOW = (1 << 62) - 1
 _NOTHING = hashlib.sha256()
 _PIECE = 2047  # bytes; while it hashes more at once, hashlib lets other threads in, and waits after
 
@@ -23,7 +24,7 @@ def derived_uuid(key: bytes, *parts: str) -> str:
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
         keyed.update(len(encoded).to_bytes(8, "big") + encoded)
-    return str(uuid.UUID(bytes=keyed.digest()[:16], version=4))
+    return _as_uuid(int.from_bytes(keyed.digest()[:16], "big"), 4)
 
 
 def fingerprint(data: bytes) -> bytes:
@@ -40,8 +41,13 @@ def uuid_of_time(at: datetime) -> str:
     A name, no secret.
     """
     random = getrandbits(74)
-    bits = int(at.timestamp() * 1000) << 80 | (random >> 62) << 64 | random & (1 << 62) - 1
-    return str(uuid.UUID(int=bits | 7 << 76 | 2 << 62))
+    return _as_uuid(int(at.timestamp() * 1000) << 80 | (random >> 62) << 64 | random & _LOW, 7)
+
+
+def _as_uuid(bits: int, version: int) -> str:
+    """128 bits in the shape of RFC 9562; the class of the library costs four times as much."""
+    text = f"{bits & _FREE | version << 76 | 2 << 62:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 @lru_cache(maxsize=8)

@@ -55,10 +55,18 @@ class Reading:
             wanted = wanted | {code for _, code in self.settings.local_codes}
         found = []
         for observation in self.chart.part("Observation").resources:
-            concept = observation.get("code")
-            if not isinstance(concept, dict):
-                self.lose(observation, "code not readable")
-            elif "component" in observation or has_code(concept.get("coding"), wanted):
+            is_wanted = "component" in observation
+            try:
+                for coding in observation["code"]["coding"]:
+                    if coding["code"].strip() in wanted:
+                        is_wanted = True
+            except (KeyError, TypeError, AttributeError):  # nothing ordinary: step by step
+                concept = observation.get("code")
+                if not isinstance(concept, dict):
+                    self.lose(observation, "code not readable")
+                    continue
+                is_wanted = is_wanted or has_code(concept.get("coding"), wanted)
+            if is_wanted:
                 found.append(observation)
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cds_service.fhir.codings import LOINC, CodedValue, canonical_system
 from cds_service.protocol.advice import Coding
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.knowledge import knowledge
 from hooks.bone_density.words import Site, Study
 

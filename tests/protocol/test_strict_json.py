@@ -7,9 +7,10 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
+from cds_service.protocol import strict_json
 from cds_service.protocol.strict_json import NotStrictJson, loads
 
 DEEP = b"[" * 64 + b"]" * 64
@@ -123,6 +124,58 @@ def test_no_bytes_do_anything_but_parse_or_be_refused(data: bytes) -> None:
     except NotStrictJson:
         return
     assert document == json.loads(data)
+
+
+PIECES = rb"""
+    { } [ ] : , "a" "b" "\u0061" "\u0022" "\"" "\\" ":" "{" "\ud800" "\ud83d\ude00" 1 -0 1.50 1e5
+    1e400 1e-400 true null NaN "a": "a":1, {"a":1} {"a":1,"a":2}
+""".split()
+WRITTEN = st.sampled_from(
+    [*PIECES, b" ", b"\n", '"é"'.encode(), b"\xff", b"9" * 18, b"9" * 19, b"9" * 65]
+)
+
+
+def same(one: object, other: object) -> bool:
+    """Equal, and of the same types all the way down: 1 is not 1.0, nor True."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return repr(one) == repr(other)
+
+
+@given(
+    st.lists(WRITTEN, max_size=12).map(b"".join)
+    | JSON.map(lambda document: json.dumps(document).encode())
+    | JSON.map(lambda document: json.dumps([document, document], indent=1).encode())
+)
+def test_both_readers_agree(data: bytes) -> None:
+    """What the fast reader takes is what the exact one reads; the exact one alone refuses."""
+    quick = strict_json._ordinary(data, 64)
+    event(f"ordinary: {quick is not strict_json._NOT_ORDINARY}")
+    if quick is not strict_json._NOT_ORDINARY:
+        assert same(quick, strict_json._exact(data, 64))
+
+
+@pytest.mark.parametrize(
+    ("data", "is_ordinary"),
+    [
+        (b'{"a": ["x", {"b": 1}]}', True),
+        ('{"é": "ü\\"😀"}'.encode(), True),
+        (b"[" * 63 + b"1" + b"]" * 63, True),
+        (b"[" * 64 + b"1" + b"]" * 64, False),
+        (b'{"a":1,"a":1}', False),
+        (b'{"a":"x" , "\\u0061":"y"}', False),
+        (b'{"a":"\\u0022","a":""}', False),
+        (b"1" * 19, False),
+        (b"1e400", False),
+    ],
+)
+def test_what_is_ordinary(data: bytes, is_ordinary: bool) -> None:
+    """Whatever is rare is left to the exact reader."""
+    assert (strict_json._ordinary(data, 64) is not strict_json._NOT_ORDINARY) is is_ordinary
 
 
 @pytest.mark.parametrize(

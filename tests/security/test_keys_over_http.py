@@ -158,6 +158,7 @@ def test_an_outage(server: KeyServer, workers: Workers) -> None:
         workers.clock.now += 300
         assert all(workers.accept(number) for number in range(WORKERS))
     assert settled(lambda: workers.all[0][1].trouble == "could not be fetched: answered 503")
+    assert settled(lambda: not any(keys._refreshing.locked() for _, keys in workers.all))
     before = server.fetches
     new, _ = workers.one()
     assert accepts(new, token(now=workers.clock.now), workers.clock.now)

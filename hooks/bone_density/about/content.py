@@ -10,7 +10,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.knowledge import RULESET, Knowledge, KnowledgeError, knowledge
 
 

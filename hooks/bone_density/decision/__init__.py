@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds_service.protocol.advice import ProposalKind
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.decision.offers import Offer, dxa_may_be_offered, offers
 from hooks.bone_density.decision.rating import Rated, rate
 from hooks.bone_density.decision.situation import Situation

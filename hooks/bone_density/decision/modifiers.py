@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cds_service.fhir.dates import completed_years
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.decision.timing import When
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds_service.protocol.advice import Conditional
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.decision.situation import Situation
 from hooks.bone_density.knowledge import Knowledge
 from hooks.bone_density.words import Modifier, RatingStatus, RatingWord, Scenario, Study

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cds_service.protocol.advice import ChartNotReadable
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.decision.modifiers import Signs, read_signs
 from hooks.bone_density.decision.timing import When, read_timing
 from hooks.bone_density.drugs import Purpose

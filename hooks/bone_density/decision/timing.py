@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 
 from cds_service.fhir.dates import DateInterval, add_months, completed_months
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.medications import Course, class_family

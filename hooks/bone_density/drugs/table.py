@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, TypeAlias
 
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 

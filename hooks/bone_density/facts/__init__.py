@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from cds_service.protocol.chart import Chart, Ignored, Unread
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.conditions import Findings, read_findings
 from hooks.bone_density.facts.glucocorticoids import Glucocorticoid, read_glucocorticoid
 from hooks.bone_density.facts.heights import HeightLoss, read_height_loss

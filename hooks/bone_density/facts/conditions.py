@@ -9,7 +9,7 @@ from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_date, read_event
 from cds_service.fhir.resources import Raw, name_of, status_of
 from cds_service.fhir.valuesets import Concept
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 
 READ_SETS = frozenset(

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from cds_service.fhir.dates import completed_months
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts.conditions import Findings
 from hooks.bone_density.facts.medications import Course, Medications

@@ -9,7 +9,7 @@ from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, completed_years, read_event
 from cds_service.fhir.quantities import Measured, Unit, read_quantity
 from cds_service.fhir.resources import Raw, name_of, status_of
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.measurements import FINAL
 from hooks.bone_density.facts.patient import Person
 from hooks.bone_density.facts.reading import Reading, has_code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.conditions import Certainty, Finding, Findings
 from hooks.bone_density.facts.measurements import Measurement, Measurements
 from hooks.bone_density.knowledge import Knowledge

@@ -10,7 +10,7 @@ from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_event
 from cds_service.fhir.quantities import Measured, Unit, Unreadable, read_quantity
 from cds_service.fhir.resources import Raw, name_of, reference_text, status_of
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import HIP_SITES, SPINE_SITES, USABLE_SITES, Kind, Site
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, read_date, read_event
 from cds_service.fhir.resources import Raw, name_of, resolve, status_of
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.drugs import Conflict, DrugMatch, Purpose
 from hooks.bone_density.drugs import resolve as resolve_drug
 from hooks.bone_density.facts.conditions import Findings

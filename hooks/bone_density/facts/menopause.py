@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.conditions import Findings
 from hooks.bone_density.facts.patient import Age, Person
 from hooks.bone_density.knowledge import Knowledge

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cds_service.fhir.dates import DateInterval, completed_years, read_date
 from cds_service.fhir.resources import Raw, name_of
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import Sex
 

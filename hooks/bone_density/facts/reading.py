@@ -11,7 +11,7 @@ from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval
 from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
 from cds_service.protocol.chart import Chart, Ignored, Part
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.knowledge import Knowledge
 from hooks.bone_density.settings import Settings
 

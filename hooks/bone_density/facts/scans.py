@@ -8,7 +8,7 @@ from datetime import date
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, completed_months, read_event
 from cds_service.fhir.resources import Raw, name_of, resolve, status_of
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.measurements import FINAL, Measurements
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.orders import most_exact, studies_of

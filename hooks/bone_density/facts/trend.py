@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.measurements import Measurement
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import HIP_SITES, SPINE_SITES, Kind, Site

@@ -17,7 +17,7 @@ from typing import Any
 
 from cds_service.fhir.codings import CodedValue
 from cds_service.fhir.valuesets import Concept, ValueSet, read_value_set
-from cds_service.values import dataclass
+from cds_service.protocol.values import dataclass
 from hooks.bone_density.words import RatingWord, Study
 
 RULESET = "2026.1.0"

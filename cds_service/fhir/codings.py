@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 from cds_service.values import dataclass
@@ -62,32 +61,32 @@ def codings(concept: object) -> tuple[CodedValue, ...]:
 
     A post-coordinated SNOMED CT expression counts for its focus concept (before the colon).
     """
-    return tuple(_codings(concept))
-
-
-def _codings(concept: object) -> Iterator[CodedValue]:
     listed = concept.get("coding") if isinstance(concept, dict) else None
     if not isinstance(listed, list):
-        return
+        return ()
+    found = []
     for item in listed:
-        if not isinstance(item, dict):
+        code = item.get("code") if isinstance(item, dict) else None
+        if not isinstance(code, str):
             continue
-        code = item.get("code")
-        if not isinstance(code, str) or not code.strip():
-            continue
-        system = item.get("system")
+        system, display = item.get("system"), item.get("display")
         canonical = canonical_system(system) if isinstance(system, str) else None
-        bare = code.strip()
-        if canonical == SNOMED:
-            bare = bare.partition(":")[0].partition("|")[0].strip()
-        elif canonical == ICD10CM:
-            bare = bare.upper()
-            if len(bare) > 3 and "." not in bare:  # M8108XA: billing systems leave the dot out
-                bare = f"{bare[:3]}.{bare[3:]}"
-        if not bare:
-            continue
-        display = item.get("display")
-        yield CodedValue(canonical, bare, display if isinstance(display, str) else None)
+        bare = _bare(canonical, code.strip())
+        if bare:
+            shown = display if isinstance(display, str) else None
+            found.append(CodedValue(canonical, bare, shown))
+    return tuple(found)
+
+
+def _bare(system: str | None, code: str) -> str:
+    """The code that a concept is found by; empty when none is left."""
+    if system == SNOMED:
+        return code.partition(":")[0].partition("|")[0].strip()
+    if system == ICD10CM:
+        code = code.upper()
+        if len(code) > 3 and "." not in code:  # M8108XA: billing systems leave the dot out
+            return f"{code[:3]}.{code[3:]}"
+    return code
 
 
 def concepts(value: object) -> list[object]:

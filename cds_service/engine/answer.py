@@ -15,6 +15,7 @@ from cds_service.profiles import PROFILES, response_of
 from cds_service.profiles.stripped import REASON as STRIPPED
 from cds_service.profiles.stripped import is_stripped
 from cds_service.protocol.advice import Assessment, ChartNotReadable, Selection
+from cds_service.protocol.chart import Chart
 from cds_service.protocol.request import read_request
 from cds_service.protocol.service import Service
 from cds_service.protocol.validation import problems
@@ -38,6 +39,9 @@ class Answer:
     """Why the call as a whole has no cards, to be counted."""
     reasoning: Reasoning | None = field(default=None, repr=False)
     """What is to be recorded of it."""
+    chart: Chart | None = field(default=None, repr=False)
+    """What was read; None when nothing was, because no order was ours."""
+    assessment: Assessment = field(default=Assessment(()), repr=False)
 
     @property
     def explanation(self) -> dict[str, Any]:
@@ -115,14 +119,26 @@ def answer(
             client=client.name,
             mode=client.mode,
             patient_id=request.patient_id,
-            selection=selection,
-            assessment=assessment,
+            advices=assessment.advices,
             shown=shown,
             cards=tuple(cards),
-            chart=chart,
+            declined=tuple(one.silence or one.scenario for one in selection.declined),
+            ignored=_reasons(chart, assessment),
+            unread=frozenset(
+                gap.data for gap in (*(chart.unread if chart else ()), *assessment.unread)
+            ),
             silence=silence,
         ),
+        chart=chart,
+        assessment=assessment,
     )
+
+
+def _reasons(chart: Chart | None, assessment: Assessment) -> tuple[str, ...]:
+    """Why resources were not used; what both say of one counts once."""
+    if not assessment.ignored and not (chart and chart.ignored):
+        return ()
+    return tuple(one.reason for one in {*(chart.ignored if chart else ()), *assessment.ignored})
 
 
 def _nothing_to_judge(service: Service, client: Client, body: Any, as_of: date) -> Answer:
@@ -140,10 +156,6 @@ def _nothing_to_judge(service: Service, client: Client, body: Any, as_of: date) 
             client=client.name,
             mode=client.mode,
             patient_id=body["context"]["patientId"],
-            selection=Selection(()),
-            assessment=nothing,
-            shown=(),
-            cards=(),
             silence=STRIPPED,
         ),
     )

@@ -8,8 +8,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 
-from cds_service.protocol.advice import Advice, Assessment, Selection
-from cds_service.protocol.chart import Chart
+from cds_service.protocol.advice import Advice
 from cds_service.protocol.identifiers import derived_uuid, uuid_of_time
 from cds_service.store import Decision, Judgement
 from cds_service.values import dataclass
@@ -22,7 +21,9 @@ MAX_CODE = 120
 class Reasoning:
     """What an answer rests on, held until the answer is on its way; `repr` shows no patient.
 
-    `shown` are the advices that were handed to the profile, in the order of the cards.
+    `shown` are the advices that were handed to the profile, in the order of the cards. `declined`
+    says for each order that was not judged why, `ignored` for each resource that was not used;
+    `unread` names the data that could not be read. Nothing of it holds the chart.
     """
 
     service: str
@@ -31,11 +32,12 @@ class Reasoning:
     client: str
     mode: str
     patient_id: str = field(repr=False)
-    selection: Selection = field(repr=False)
-    assessment: Assessment = field(repr=False)
-    shown: tuple[Advice, ...] = field(repr=False)
-    cards: tuple[Mapping[str, Any], ...] = field(repr=False)
-    chart: Chart | None = field(default=None, repr=False)
+    advices: tuple[Advice, ...] = field(repr=False, default=())
+    shown: tuple[Advice, ...] = field(repr=False, default=())
+    cards: tuple[Mapping[str, Any], ...] = field(repr=False, default=())
+    declined: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
     silence: str | None = None
 
     def decision(self, key: bytes, *, knowledge: str, at: datetime, latency_ms: float) -> Decision:
@@ -44,9 +46,6 @@ class Reasoning:
         The same patient has the same pseudonym as long as the key stays. Fhir ids, values, dates
         and words are left out, also those of the reasons: their codes remain.
         """
-        chart, assessment = self.chart, self.assessment
-        ignored = {*(chart.ignored if chart else ()), *assessment.ignored}
-        unread = {*(chart.unread if chart else ()), *assessment.unread}
         return Decision(
             id=uuid_of_time(at),
             at=at,
@@ -59,9 +58,9 @@ class Reasoning:
             patient=derived_uuid(key, "patient", self.client, self.patient_id),
             silence=self.silence,
             latency_ms=round(latency_ms, 2),
-            declined=_counts(one.silence or one.scenario for one in self.selection.declined),
-            unread=tuple(sorted({_code(gap.data) for gap in unread})),
-            ignored=_counts(one.reason for one in ignored),
+            declined=_counts(self.declined),
+            unread=tuple(sorted({_code(data) for data in self.unread})),
+            ignored=_counts(self.ignored),
             judgements=tuple(self._judgements(key)),
         )
 
@@ -69,7 +68,7 @@ class Reasoning:
         # A profile renders one card for each advice with an indicator, in the same order.
         speaking = [position for position, one in enumerate(self.shown) if one.indicator]
         cards = dict(zip(speaking, self.cards, strict=True))
-        for position, advice in enumerate(self.assessment.advices):
+        for position, advice in enumerate(self.advices):
             card = cards.get(position, {})
             yield Judgement(
                 patient_order=derived_uuid(

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic, sleep
 from weakref import WeakSet
 
@@ -68,7 +68,7 @@ class Recorder:
 
     def begin_afresh(self) -> None:
         """The state of a new process: nothing waits, no thread runs, no lock is held."""
-        self._waiting: deque[Decision] = deque()
+        self._waiting: deque[Decision | Callable[[], Decision]] = deque()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._wake = threading.Event()
@@ -77,19 +77,21 @@ class Recorder:
         self._in_hand = 0
 
     def keep(self, make: Callable[[], Decision]) -> None:
-        """Makes a decision's row and puts it into the queue; never waits, never raises."""
+        """Puts into the queue what makes a decision's row; never waits, never raises.
+
+        The row is made by the thread: many one after the other cost less than each beside a call.
+        """
         try:
-            row = make()
             with self._lock:  # held for a few instructions only
                 if len(self._waiting) >= self._at_most:
                     self._drop(1, "the queue is full")
                     return
-                self._waiting.append(row)
+                self._waiting.append(make)
                 if self._thread is None:
                     self._start()
             self._wake.set()
         except Exception as error:
-            # A record is not worth an answer. The error's text might hold values of the patient.
+            # A record is not worth an answer.
             self._drop(1, type(error).__name__)
 
     @property
@@ -139,14 +141,35 @@ class Recorder:
                 else:
                     self._idle.notify_all()
             if left:
+                self._make_rows()
                 self._hurry.wait(self._retry_s)
                 sleep(_BREATH_S)  # at the end of the process too, do not hammer the store
 
     def _take(self) -> list[Decision]:
         with self._lock:
-            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            self._in_hand = len(batch)
-        return batch
+            taken = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            self._in_hand = len(taken)
+        return self._made(taken)
+
+    def _make_rows(self) -> None:
+        """While nothing can be written, rows wait: they are smaller than what they are made of."""
+        with self._lock:
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._in_hand = len(waiting)
+        rows = self._made(waiting)
+        with self._lock:
+            self._in_hand = 0
+            self._waiting.extendleft(reversed(rows))
+
+    def _made(self, makers: Iterable[Decision | Callable[[], Decision]]) -> list[Decision]:
+        rows = []
+        for make in makers:
+            try:
+                rows.append(make if isinstance(make, Decision) else make())
+            except Exception as error:  # its text might hold values of the patient
+                self._drop(1, type(error).__name__)
+        return rows
 
     def _write(self, batch: list[Decision]) -> list[Decision]:
         """Writes a batch and gives back what is to be tried again."""

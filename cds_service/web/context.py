@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from time import monotonic, time
 from typing import Any
 
@@ -116,16 +117,16 @@ class Context:
 
     def record(self, caller: Caller, answer: Answer) -> None:
         """Have what was decided written down; takes no time to speak of and never fails."""
-        latency_ms = (monotonic() - caller.began) * 1000
         reasoning = answer.reasoning
         if reasoning is None:
             return
         self.recorder.keep(
-            lambda: reasoning.decision(
+            partial(
+                reasoning.decision,
                 self.settings.secret_key,
                 knowledge=self.knowledge[reasoning.service],
                 at=datetime.now(UTC),
-                latency_ms=latency_ms,
+                latency_ms=(monotonic() - caller.began) * 1000,
             )
         )
 

@@ -11,8 +11,8 @@ import re
 import threading
 from collections import Counter as Sums
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -37,20 +37,16 @@ _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z")
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-Shown: TypeAlias = tuple[str | None, str | None, str | None]
-"""Study, rating and indicator of a card."""
-
 
 class Call(NamedTuple):
-    """One hook call as it is counted; `unread`, `silences` and `cards` hold codes only."""
+    """One hook call as it is counted, in codes; `unread` is that of a call without an answer."""
 
     service: str
     hook: str
     client: str
     status: int
     seconds: float
-    cards: Sequence[Shown] = ()
-    silences: Sequence[str] = ()
+    reasoning: Reasoning | None = None
     unread: Iterable[str] = ()
 
 
@@ -219,12 +215,15 @@ class Meters:
         if timed is None:
             timed = self._timed[service, client] = self.seconds.labels(service, client)
         timed.observe(call.seconds)
-        for study, rating, indicator in call.cards:
-            labels = (few["study"](study), few["rating"](rating), few["indicator"](indicator))
-            sums[self.cards, (service, *labels)] += 1
-        for reason in call.silences:
+        found = call.reasoning
+        for card in found.shown if found else ():
+            if card.indicator:
+                study, rating = few["study"](card.study), few["rating"](card.rating)
+                labels = (service, study, rating, few["indicator"](card.indicator))
+                sums[self.cards, labels] += 1
+        for reason in _silences(found) if found else ():
             sums[self.silences, (service, few["silence"](reason))] += 1
-        for data in call.unread:
+        for data in found.unread if found else call.unread:
             sums[self.unread, (service, few["data"](data))] += 1
 
     def told(self) -> bytes:
@@ -245,23 +244,13 @@ class Meters:
         return Gauge(name, words, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
 
-def counted(
-    reasoning: Reasoning,
-) -> tuple[list[Shown], list[str], set[str]]:
-    """Cards, silences and unread data of an answer, in codes."""
-    assessment, chart = reasoning.assessment, reasoning.chart
-    cards: list[Shown] = [
-        (one.study, one.rating, one.indicator) for one in reasoning.shown if one.indicator
-    ]
-    silences = [one.silence or one.scenario for one in reasoning.selection.declined]
-    for advice in assessment.advices:
+def _silences(reasoning: Reasoning) -> Iterator[str]:
+    """Why orders, or the call as a whole, have no card."""
+    yield from reasoning.declined
+    for advice in reasoning.advices:
         if advice.silence:
-            silences.append(advice.silence)
+            yield advice.silence
         elif advice.indicator and not reasoning.shown:
-            silences.append(f"mode-{reasoning.mode}")
+            yield f"mode-{reasoning.mode}"
     if reasoning.silence:
-        silences.append(reasoning.silence)
-    unread = {gap.data for gap in assessment.unread}
-    if chart is not None:
-        unread.update(gap.data for gap in chart.unread)
-    return cards, silences, unread
+        yield reasoning.silence

@@ -12,7 +12,7 @@ from cds_service.protocol.service import Service
 from cds_service.records import Reasoning
 from cds_service.web.bodies import json_response, read_object
 from cds_service.web.context import context
-from cds_service.web.meters import Call, counted
+from cds_service.web.meters import Call
 
 blueprint = Blueprint("services", __name__)
 _log = logging.getLogger("cds_service.calls")
@@ -79,12 +79,9 @@ def tell_call(response: Response) -> Response:
         return response
     seconds = monotonic() - call.began
     service, hook, status = call.service_id, call.known_hook, response.status_code
-    if call.reasoning is not None:
-        cards, silences, unread = counted(call.reasoning)
-    else:
-        cards, silences, unread = [], [], set(g.get("unread", ()))
+    unread = frozenset(g.get("unread", ()))
     context().meters.count_call(
-        Call(service, hook, call.client, status, seconds, cards, silences, unread)
+        Call(service, hook, call.client, status, seconds, call.reasoning, unread)
     )
     if _log.isEnabledFor(logging.INFO):
         fields = {

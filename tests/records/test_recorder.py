@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -143,7 +144,37 @@ def test_a_decision_that_cannot_be_made(make: Callable[..., Recorder]) -> None:
         raise KeyError("canary")
 
     recorder.keep(fail)
-    assert recorder.dropped == 1
+    keep(recorder, 1)
+    assert recorder.flush()
+    assert (recorder.dropped, recorder.written) == (1, 1)
+
+
+def test_in_trouble_rows_wait(make: Callable[..., Recorder]) -> None:
+    """While the store is down, what waits holds no more than rows, in their order."""
+    made: list[int] = []
+
+    def row(number: int) -> Decision:
+        made.append(number)
+        return decision(number)
+
+    log = Log(*[StoreError(Trouble.FULL)] * 3)
+    recorder = make(log, retry_s=0.2)
+    for number in range(1200):
+        recorder.keep(partial(row, number))
+    assert settled(lambda: recorder.trouble is not None and len(made) == 1200)
+    assert recorder.waiting == 1200
+    assert log.ids == []
+    assert recorder.flush(10)
+    assert log.ids == [f"d-{number}" for number in range(1200)]
+    assert made == list(range(1200))
+
+
+def settled(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within seconds."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end and not holds():
+        time.sleep(0.01)
+    return holds()
 
 
 def test_after_a_fork(make: Callable[..., Recorder], database: Database) -> None:

@@ -30,6 +30,7 @@ from cds_service.engine import load_services
 from cds_service.engine.heartbeat import beat
 from cds_service.protocol.advice import Advice, Assessment, Selection
 from cds_service.protocol.service import Example, Service
+from cds_service.records import Reasoning
 from cds_service.registry import load
 from cds_service.security import FetchedKeys, KeysUnusable, Trusted, Verifier, read_keys, read_trust
 from cds_service.security.key_sources import Fetched
@@ -137,12 +138,28 @@ def test_feedback_is_counted(app: Flask) -> None:
     }
 
 
+def odd(study: str) -> Reasoning:
+    """The reasoning of a service that calls things as it likes."""
+    advice = Advice(order="o", study=study, scenario="s", timing="t", rule="r", indicator="info")
+    return Reasoning(
+        service="s",
+        hook="h",
+        ruleset="r",
+        client="c",
+        mode="live",
+        patient_id="p",
+        advices=(advice,),
+        shown=(advice,),
+        declined=("a b\n",),
+        unread=frozenset({"x" * 500}),
+    )
+
+
 def test_labels_stay_few() -> None:
     """Whatever a service calls things, a label has a bounded number of plain values."""
     meters = Meters()
     for number in range(AT_MOST_VALUES + 50):
-        cards = [(f"study-{number}", None, "info")]
-        meters.count_call(Call("s", "h", "c", 200, 0.01, cards, ["a b\n"], ["x" * 500]))
+        meters.count_call(Call("s", "h", "c", 200, 0.01, odd(f"study-{number}")))
     found = numbers(meters)
     assert len(found["cds_cards_total"]) == AT_MOST_VALUES + 1
     assert found["cds_cards_total"]["info", "none", "s", "other"] == 50

@@ -51,13 +51,13 @@ def judged(
     began = perf_counter()
     explanation = answer.explanation
     explained = perf_counter()
-    chart = answer.reasoning.chart if answer.reasoning else None
+    chart = answer.chart
     picture = service.series(chart, settings, as_of) if chart is not None else None
     drawn = perf_counter()
     about = service.about()
     return Judged(
         explanation=explanation,
-        facts=answer.reasoning.assessment.facts() if answer.reasoning else {},
+        facts=answer.assessment.facts(),
         steps=_steps(about, explanation),
         picture=picture,
         sources={item["key"]: item for item in about.get("sources", ())},

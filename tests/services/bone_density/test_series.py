@@ -30,9 +30,8 @@ def history(
     body = request([service_request("draft-1", "77080")], person, resources)
     here = client(block)
     found = answer(SERVICE, here, body, as_of=DAY, uuid_key=b"a key for tests only")
-    assert found.reasoning is not None
-    assert found.reasoning.chart is not None
-    return SERVICE.series(found.reasoning.chart, here.settings[SERVICE.id], DAY)
+    assert found.chart is not None
+    return SERVICE.series(found.chart, here.settings[SERVICE.id], DAY)
 
 
 def drawn(*resources: dict[str, Any], **options: Any) -> Picture:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from datetime import datetime
 from functools import lru_cache
-from random import getrandbits
+from random import Random
+
+_chance = Random()  # noqa: S311 - for names; whoever seeds the common one would repeat ours
+os.register_at_fork(after_in_child=_chance.seed)  # a child must not go on with its parent's
 
 _FREE = ~(0xF << 76 | 0b11 << 62)  # all bits but those of version and variant
 _LOW = (1 << 62) - 1
@@ -39,8 +43,13 @@ def uuid_of_time(at: datetime) -> str:
 
     A name, no secret.
     """
-    random = getrandbits(74)
+    random = _chance.getrandbits(74)
     return _as_uuid(int(at.timestamp() * 1000) << 80 | (random >> 62) << 64 | random & _LOW, 7)
+
+
+def random_name() -> str:
+    """Sixteen hexadecimal digits that nobody had before; no secret."""
+    return f"{_chance.getrandbits(64):016x}"
 
 
 def _as_uuid(bits: int, version: int) -> str:

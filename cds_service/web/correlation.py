@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from random import getrandbits
-
 from flask import Flask
 
 from cds_service.logs import correlation
+from cds_service.protocol.identifiers import random_name
 
 HEADER = "X-Correlation-Id"
 
@@ -16,7 +15,7 @@ def install(app: Flask) -> None:
 
     @app.before_request
     def begin() -> None:
-        correlation.set(f"{getrandbits(64):016x}")  # a name, no secret
+        correlation.set(random_name())
 
     @app.teardown_request
     def end(error: BaseException | None) -> None:

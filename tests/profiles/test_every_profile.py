@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import advices
 import pytest
 import service
+from advices import CPT
 from builders import bundle, condition, observation, patient, request, service_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,7 +29,6 @@ from cds_service.protocol.orders import Order
 
 INSTALLED = dict(PROFILES)  # as imported, before any fixture listens in
 NAMES = sorted(INSTALLED)
-CPT = "http://www.ama-assn.org/go/cpt"
 HOSTILE = (
     "<script>alert(1)</script>",
     "](javascript:alert(1))",
@@ -53,41 +54,19 @@ def draft(identifier: object = "draft-1", **more: Any) -> dict[str, Any]:
 
 
 def proposal(kind: ProposalKind, resource: dict[str, Any], **more: Any) -> Proposal:
-    """A proposal of the better study."""
-    values: dict[str, Any] = {
-        "kind": kind,
-        "study": "better",
-        "label": "Take the better one",
-        "description": "Takes the better one",
-        "resource": resource,
-        "codes": (Coding(CPT, "77080", "Better study"),),
-        "recommended": True,
-        "rating": "usually-appropriate",
-    }
-    return Proposal(**values | more)
+    """A usually appropriate proposal of the better study."""
+    values = {"recommended": True, "rating": "usually-appropriate"} | more
+    return advices.proposal(kind, resource, **values)
 
 
 def advice(*proposals: Proposal, **more: Any) -> Advice:
-    """Advice on the first draft."""
+    """Advice on the first draft, with everything on it."""
     values: dict[str, Any] = {
-        "order": "ServiceRequest/draft-1",
-        "study": "worse",
-        "scenario": "surveillance",
-        "timing": "on-time",
-        "rating": "usually-not-appropriate",
-        "rating_status": "rated",
-        "indicator": "warning",
-        "rule": "worse-study",
-        "summary": "Take another one.",
-        "detail": "**Why**: because.",
-        "source_label": "Guideline",
-        "source_url": "https://example.org/guideline",
         "topic": Coding("https://example.org/topic", "Topic1", "Topic"),
         "links": (Link("Read", "https://example.org/a"),),
         "override_reasons": (Coding("https://example.org/reason", "r", "Reason"),),
-        "proposals": proposals,
     }
-    return Advice(**values | more)
+    return advices.advice(*proposals, **values | more)
 
 
 def order(resource: dict[str, Any], **more: Any) -> Order:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import advices
 import pytest
+from advices import CPT
 
 from cds_service.profiles import EXTENSIONS, PROFILES, response_of
 from cds_service.profiles.contract import violations
 from cds_service.profiles.sandbox import RATING_SYSTEM, RATING_URL, extension, render
-from cds_service.protocol.advice import Advice, Coding, Proposal, ProposalKind
+from cds_service.protocol.advice import Advice, Proposal, ProposalKind
 from cds_service.protocol.orders import Order
 
 INSTALLED = dict(PROFILES)
-CPT = "http://www.ama-assn.org/go/cpt"
 SUBJECT = {"reference": "Patient/p1"}
 DRAFT: dict[str, Any] = {
     "resourceType": "ServiceRequest",
@@ -38,35 +39,14 @@ def rated(code: str) -> dict[str, Any]:
 
 def proposal(**more: Any) -> Proposal:
     """A usually appropriate proposal of the better study."""
-    values: dict[str, Any] = {
-        "kind": ProposalKind.REPLACE,
-        "study": "better",
-        "label": "Take the better one",
-        "description": "Takes the better one",
-        "resource": DRAFT,
-        "codes": (Coding(CPT, "77080", "Better study"),),
-        "recommended": True,
-        "rating": "usually-appropriate",
-    }
-    return Proposal(**values | more)
+    kind = more.pop("kind", ProposalKind.REPLACE)
+    values = {"resource": DRAFT, "recommended": True, "rating": "usually-appropriate"} | more
+    return advices.proposal(kind, **values)
 
 
 def advice(*proposals: Proposal, **more: Any) -> Advice:
     """Advice on the draft."""
-    values: dict[str, Any] = {
-        "order": "ServiceRequest/example-request-id",
-        "study": "worse",
-        "scenario": "surveillance",
-        "timing": "on-time",
-        "rating": "usually-not-appropriate",
-        "rating_status": "rated",
-        "indicator": "warning",
-        "rule": "worse-study",
-        "summary": "Take another one.",
-        "source_label": "Guideline",
-        "proposals": proposals,
-    }
-    return Advice(**values | more)
+    return advices.advice(*proposals, **{"order": "ServiceRequest/example-request-id"} | more)
 
 
 def order(resource: dict[str, Any] = DRAFT, **more: Any) -> Order:
@@ -167,7 +147,7 @@ def test_whole_suggestion() -> None:
     (card,) = respond(advice(proposal()))["cards"]
     (suggestion,) = card["suggestions"]
     assert card["selectionBehavior"] == "at-most-one"
-    assert card["detail"] == "Any rating this client shows is a test rating, not PAMA."
+    assert card["detail"].endswith("\n\nAny rating this client shows is a test rating, not PAMA.")
     assert suggestion == {
         "uuid": suggestion["uuid"],
         "label": "Take the better one",

@@ -6,7 +6,9 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import advices
 import pytest
+from advices import CPT, advice
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,9 +20,7 @@ from cds_service.protocol.advice import Advice, Coding, Link, Proposal, Proposal
 from cds_service.protocol.orders import Order
 from cds_service.protocol.validation import problems
 
-CPT = "http://www.ama-assn.org/go/cpt"
 INSTALLED = dict(PROFILES)  # as imported, before any fixture listens in
-BETTER = Coding(CPT, "77080", "Better study")
 SUBJECT = {"reference": "Patient/p1"}
 DRAFT: dict[str, Any] = {
     "resourceType": "ServiceRequest",
@@ -35,35 +35,8 @@ DRAFT: dict[str, Any] = {
 def proposal(kind: ProposalKind = ProposalKind.REPLACE, **more: Any) -> Proposal:
     """A proposal of the better study."""
     resource = {k: v for k, v in DRAFT.items() if k not in ("id", "code")}
-    values: dict[str, Any] = {
-        "kind": kind,
-        "study": "better",
-        "label": "Take the better one",
-        "description": "Takes the better one",
-        "resource": resource if kind is ProposalKind.ADD else DRAFT,
-        "codes": (BETTER,),
-    }
-    return Proposal(**values | more)
-
-
-def advice(*proposals: Proposal, **more: Any) -> Advice:
-    """Advice on the draft."""
-    values: dict[str, Any] = {
-        "order": "ServiceRequest/draft-1",
-        "study": "worse",
-        "scenario": "surveillance",
-        "timing": "on-time",
-        "rating": "usually-not-appropriate",
-        "rating_status": "rated",
-        "indicator": "warning",
-        "rule": "worse-study",
-        "summary": "Take another one.",
-        "detail": "**Why**: because.",
-        "source_label": "Guideline",
-        "source_url": "https://example.org/guideline",
-        "proposals": proposals,
-    }
-    return Advice(**values | more)
+    values = {"resource": resource if kind is ProposalKind.ADD else DRAFT} | more
+    return advices.proposal(kind, **values)
 
 
 def order(resource: dict[str, Any] = DRAFT, **more: Any) -> Order:

@@ -11,9 +11,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import stored
 from builders import condition, observation, patient, prefetch
 from click.testing import CliRunner, Result
 from fhir_calls import body
+from stored import JUDGED
 
 from cds_service.cli import main
 from cds_service.cli import report as command
@@ -21,37 +23,13 @@ from cds_service.config import Settings
 from cds_service.engine import load_services
 from cds_service.protocol.feedback import Feedback, OverrideReason
 from cds_service.registry import load
-from cds_service.store import Database, Decision, DecisionLog, FeedbackLog, Judgement
+from cds_service.store import Database, DecisionLog, FeedbackLog
 from cds_service.store.migrations import migrate
 from cds_service.web import create_app
 
 REASONS = "https://bone-density-cds.org/fhir/CodeSystem/override-reason"
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
-JUDGED = Judgement(
-    patient_order="pseudonym-order",
-    study="qus",
-    scenario="surveillance",
-    rating="usually-not-appropriate",
-    rating_status="rated",
-    timing="on-time",
-    rule="qus",
-    indicator="warning",
-    card="card-1",
-    suggestions=("s-1",),
-)
-CALL = Decision(
-    id="d-1",
-    at=NOON,
-    service="s",
-    hook="order-select",
-    ruleset="1",
-    knowledge="k",
-    client="a",
-    mode="live",
-    patient="pseudonym-patient",
-    latency_ms=12.5,
-    judgements=(JUDGED,),
-)
+CALL = replace(stored.CALL, at=NOON)
 ITEM = Feedback(
     card="card-1",
     outcome="overridden",

@@ -3,51 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import stored
 from sqlalchemy import event
 
 from cds_service.protocol.feedback import Feedback, OverrideReason
 from cds_service.store import (
     Database,
-    Decision,
     DecisionLog,
     FeedbackLog,
-    Judgement,
     Kept,
     NotTheirCard,
     StoreError,
 )
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+NOW = stored.NOON
 MINE: Any = {"client": "a", "service": "s"}
-JUDGEMENT = Judgement(
-    patient_order="o",
-    study="qus",
-    scenario="surveillance",
-    rating="usually-not-appropriate",
-    rating_status="rated",
-    timing="on-time",
-    rule="qus",
+JUDGEMENT = replace(
+    stored.JUDGED,
     modifiers=("vfa-criteria-met",),
-    indicator="warning",
     reasons=("one", "two"),
-    card="card-1",
     suggestions=("s-1", "s-2"),
 )
-DECISION = Decision(
-    id="d-1",
-    at=NOW,
-    service="s",
-    hook="order-select",
-    ruleset="2026.1.0",
-    knowledge="k",
-    client="a",
-    mode="live",
-    patient="p",
-    latency_ms=12.5,
+DECISION = replace(
+    stored.CALL,
     declined={"not-bone-density": 2},
     unread=("Condition",),
     ignored={"entered-in-error": 1},

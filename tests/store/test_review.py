@@ -3,55 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import stored
+from stored import JUDGED, NOON
 
 from cds_service.protocol.feedback import Feedback, OverrideReason
 from cds_service.store import (
     AnsweredCall,
     Database,
-    Decision,
     DecisionLog,
     Different,
     FeedbackLog,
     Filters,
     JudgedOrder,
-    Judgement,
     LastOutcome,
     Review,
     review,
 )
 
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-JUDGED = Judgement(
-    patient_order="o-1",
-    study="qus",
-    scenario="surveillance",
-    rating="usually-not-appropriate",
-    rating_status="rated",
-    timing="on-time",
-    rule="qus",
-    indicator="warning",
-    card="card-1",
-    suggestions=("s-1",),
-)
-CALL = Decision(
-    id="d-1",
-    at=NOON,
-    service="s",
-    hook="order-select",
-    ruleset="1",
-    knowledge="k",
-    client="a",
-    mode="live",
-    patient="p-1",
-    latency_ms=12.5,
+CALL = replace(
+    stored.CALL,
     declined={"no-code": 2},
     unread=("Condition",),
     ignored={"entered-in-error": 1},
-    judgements=(JUDGED,),
 )
 ITEM = Feedback(card="card-1", outcome="overridden", at=NOON, comment="Später")
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stored
 from flask import Flask
 from flask.testing import FlaskClient
 
 from cds_service.config import Mode
 from cds_service.records.report import page_made_apart
-from cds_service.store import Database, Decision, DecisionLog, Filters, Judgement, StoreError
+from cds_service.store import Database, DecisionLog, Filters, StoreError
 from cds_service.store.migrations import migrate
 
 AT = datetime(2026, 11, 18, 9, tzinfo=UTC)
@@ -25,30 +27,7 @@ def url(tmp_path: Path) -> str:
     found = f"sqlite:///{tmp_path / 'report.db'}"
     database = Database.open(found)
     migrate(database)
-    judged = Judgement(
-        patient_order="o",
-        study="qus",
-        scenario="surveillance",
-        rating_status="rated",
-        rating="usually-not-appropriate",
-        timing="on-time",
-        rule="qus",
-        indicator="warning",
-        card="4b1f4d0e-0000-4000-8000-000000000001",
-    )
-    decision = Decision(
-        id="4b1f4d0e-0000-4000-8000-000000000000",
-        at=AT,
-        service="fake-service",
-        hook="order-select",
-        ruleset="1",
-        knowledge="k",
-        client="development",
-        mode="live",
-        patient="pseudonym-of-a-patient",
-        latency_ms=2.0,
-        judgements=(judged,),
-    )
+    decision = replace(stored.CALL, at=AT, service="fake-service", client="development")
     DecisionLog(database).add([decision])
     database.close()
     return found

@@ -21,7 +21,7 @@ from cds_service.security import (
     read_keys,
     read_trust,
 )
-from cds_service.security.key_sources import MAX_BYTES, Fetch
+from cds_service.security.fetch import MAX_BYTES, Fetch
 from cds_service.security.verification import KeySource, Replay
 
 

@@ -1,7 +1,8 @@
 """Who may call: tokens of CDS clients, verified with keys that only the registry names."""
 
 from cds_service.security.errors import KeysUnusable, Rejected
-from cds_service.security.key_sources import FetchedKeys, Shared, StaticKeys, fetch_from
+from cds_service.security.fetch import fetch_from
+from cds_service.security.key_sources import FetchedKeys, Shared, StaticKeys
 from cds_service.security.keys import PUBLISHED, KeySet, read_keys
 from cds_service.security.tokens import read_bearer
 from cds_service.security.trust import Trust, read_trust

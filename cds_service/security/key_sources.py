@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from cds_service.egress import Base, Deadline, Egress, EgressError, Policy
 from cds_service.protocol import strict_json
 from cds_service.security.errors import KeysUnusable
+from cds_service.security.fetch import FETCH_S, FRESH_S, FRESHEST_S, STALEST_S, Fetch
 from cds_service.security.keys import Key, KeySet, read_keys
-from cds_service.store import StoreError
+from cds_service.store import KeptKeys, StoreError
 
-MAX_BYTES = 256 * 1024
-FETCH_S = 2.0
-FRESH_S = 600.0
-FRESHEST_S, STALEST_S = 60.0, 3600.0
 KEPT_S = 24 * 3600.0
 """How long the last good keys serve while none can be fetched."""
 PAUSE_S = 9.0
@@ -28,7 +22,6 @@ PAUSE_S = 9.0
 MAX_WAITING = 4
 """How many calls with an unknown name wait for a fetch while there are keys."""
 
-_MAX_AGE = re.compile(r"(?:^|[,\s])max-age=([0-9]{1,9})(?:$|[,\s])", re.IGNORECASE)
 _log = logging.getLogger("cds_service.keys")
 
 
@@ -38,24 +31,11 @@ class Shared(Protocol):
     def may_fetch(self, issuer: str, now: float, at_least_s: float) -> bool:
         """Whether nobody else has fetched them lately; then it is the caller's turn."""
 
-    def keep(self, issuer: str, document: bytes, now: float) -> None:
-        """Keeps a good document."""
+    def keep(self, issuer: str, document: bytes, now: float, fresh_until: float) -> None:
+        """Keeps a good document, and until when it need not be fetched again."""
 
-    def kept(self, issuer: str, since: float) -> tuple[bytes, float] | None:
-        """The last good document and when it was fetched, if that was after a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A good document, its keys, and how long they may be taken for fresh."""
-
-    document: bytes
-    keys: KeySet
-    fresh_s: float
-
-
-Fetch = Callable[[], Fetched]
-"""Fetches once; raises KeysUnusable with what is wrong."""
+    def kept(self, issuer: str, since: float) -> KeptKeys | None:
+        """The last good document, if it was fetched after a time."""
 
 
 class StaticKeys:
@@ -183,10 +163,10 @@ class FetchedKeys:
         """
         try:
             kept = self._shared.kept(self._name, self._fetched_at)
-            if kept is not None and self._take_kept(*kept):
+            if kept is not None and self._take_kept(kept):
                 is_enough = now < self._fresh_until if kid is None else self._known(kid, now)
-                if is_enough or now - kept[1] < PAUSE_S:
-                    return kept[1] + PAUSE_S
+                if is_enough or now - kept.fetched_at < PAUSE_S:
+                    return kept.fetched_at + PAUSE_S
             is_our_turn = self._shared.may_fetch(self._name, now, PAUSE_S)
             if not is_our_turn and self._keys is None:
                 self._wait_for_others()
@@ -206,16 +186,17 @@ class FetchedKeys:
         while time.monotonic() < end:
             time.sleep(0.05)
             kept = self._shared.kept(self._name, self._fetched_at)
-            if kept is not None and self._take_kept(*kept):
+            if kept is not None and self._take_kept(kept):
                 return
 
-    def _take_kept(self, document: bytes, fetched_at: float) -> bool:
+    def _take_kept(self, kept: KeptKeys) -> bool:
         """Takes what is kept, unless it is none by the rules of today: a mode may have changed."""
         try:
-            keys = read_keys(strict_json.loads(document), published=self._published)
+            keys = read_keys(strict_json.loads(kept.document), published=self._published)
         except (KeysUnusable, strict_json.NotStrictJson):
             return False
-        self._take(keys, fetched_at, fetched_at + FRESH_S)
+        usual = kept.fetched_at + FRESH_S
+        self._take(keys, kept.fetched_at, usual if kept.fresh_until is None else kept.fresh_until)
         return True
 
     def _fetch_now(self, now: float) -> None:
@@ -226,9 +207,10 @@ class FetchedKeys:
             self._fresh_until = now + FRESHEST_S
             _log.warning("keys of %s: %s; the last good ones stay", self._name, error)
             return
-        self._take(fetched.keys, now, now + fetched.fresh_s * random.uniform(0.9, 1.1))  # noqa: S311
+        fresh_until = now + fetched.fresh_s * random.uniform(0.9, 1.1)  # noqa: S311
+        self._take(fetched.keys, now, fresh_until)
         try:
-            self._shared.keep(self._name, fetched.document, now)
+            self._shared.keep(self._name, fetched.document, now, fresh_until)
         except StoreError as error:  # they serve this worker all the same
             _log.warning("keys of %s could not be kept: %s", self._name, error)
 
@@ -261,39 +243,3 @@ class FetchedKeys:
 def _is_due(at: float, now: float, at_most_s: float) -> bool:
     """Whether a time has come; one that is too far ahead is from before the clock was set back."""
     return now >= at or at > now + at_most_s
-
-
-def fetch_from(url: str, egress: Egress, policy: Policy, *, published: bool = False) -> Fetch:
-    """Fetches a JWKS document through the egress guard; `published` as in `read_keys`."""
-    base = Base.parse(url)
-    if base is None:
-        raise KeysUnusable("its address is not a plain one")
-
-    def fetch() -> Fetched:
-        try:
-            reply = egress.get(
-                url,
-                base=base,
-                policy=policy,
-                deadline=Deadline.after(FETCH_S),
-                accept="application/json",
-            )
-        except EgressError as error:
-            raise KeysUnusable(f"could not be fetched: {error.reason}") from None
-        if reply.status != 200:
-            raise KeysUnusable(f"could not be fetched: answered {reply.status}")
-        if len(reply.body) > MAX_BYTES:
-            raise KeysUnusable("are too long")
-        try:
-            keys = read_keys(strict_json.loads(reply.body), published=published)
-        except strict_json.NotStrictJson:
-            raise KeysUnusable("are not strict JSON") from None
-        return Fetched(reply.body, keys, _fresh_s(reply.cache_control))
-
-    return fetch
-
-
-def _fresh_s(cache_control: str) -> float:
-    """How long a server lets its keys be kept, within bounds."""
-    stated = _MAX_AGE.search(cache_control)
-    return min(max(float(stated[1]), FRESHEST_S), STALEST_S) if stated else FRESH_S

@@ -10,7 +10,7 @@ from cds_service.store.durability import Durability
 from cds_service.store.errors import StoreError, Trouble
 from cds_service.store.feedback import FeedbackLog, Kept, NotTheirCard, StoredFeedback
 from cds_service.store.health import Health, examine
-from cds_service.store.issuer_keys import IssuerKeys
+from cds_service.store.issuer_keys import IssuerKeys, KeptKeys
 from cds_service.store.key_fetches import KeyFetches
 from cds_service.store.replay import ReplayStore
 from cds_service.store.review import (
@@ -41,6 +41,7 @@ __all__ = [
     "JudgedOrder",
     "Judgement",
     "Kept",
+    "KeptKeys",
     "KeyFetches",
     "LastOutcome",
     "NotTheirCard",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Double, LargeBinary, String, bindparam, select, text
 
 from cds_service.store.database import Database
@@ -9,19 +11,34 @@ from cds_service.store.key_fetches import KeyFetches
 from cds_service.store.tables import issuer_keys
 
 _KEEP = text(
-    "INSERT INTO issuer_keys (issuer, document, fetched_at) VALUES (:issuer, :document, :at)"
+    "INSERT INTO issuer_keys (issuer, document, fetched_at, fresh_until)"
+    " VALUES (:issuer, :document, :at, :fresh_until)"
     " ON CONFLICT (issuer) DO UPDATE"
-    " SET document = excluded.document, fetched_at = excluded.fetched_at"
+    " SET document = excluded.document, fetched_at = excluded.fetched_at,"
+    " fresh_until = excluded.fresh_until"
     " WHERE issuer_keys.fetched_at < excluded.fetched_at"
 ).bindparams(
     bindparam("issuer", type_=String),
     bindparam("document", type_=LargeBinary),
     bindparam("at", type_=Double),
+    bindparam("fresh_until", type_=Double),
 )
-_KEPT = select(issuer_keys.c.document, issuer_keys.c.fetched_at).where(
+_KEPT = select(issuer_keys.c.document, issuer_keys.c.fetched_at, issuer_keys.c.fresh_until).where(
     issuer_keys.c.issuer == bindparam("issuer"),
     issuer_keys.c.fetched_at > bindparam("since"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class KeptKeys:
+    """The last good document of an issuer, and when it was fetched.
+
+    `fresh_until` is when it is to be fetched again; None where an older program has kept it.
+    """
+
+    document: bytes
+    fetched_at: float
+    fresh_until: float | None
 
 
 class IssuerKeys:
@@ -38,13 +55,14 @@ class IssuerKeys:
         """Whether nobody else has fetched lately; then it is the caller's turn."""
         return self._fetches.may_fetch(issuer, now, at_least_s)
 
-    def keep(self, issuer: str, document: bytes, now: float) -> None:
+    def keep(self, issuer: str, document: bytes, now: float, fresh_until: float) -> None:
         """Keeps a good document, unless a newer one is there."""
+        values = {"issuer": issuer, "document": document, "at": now, "fresh_until": fresh_until}
         with self._database.statements() as connection:
-            connection.execute(_KEEP, {"issuer": issuer, "document": document, "at": now})
+            connection.execute(_KEEP, values)
 
-    def kept(self, issuer: str, since: float) -> tuple[bytes, float] | None:
-        """The last good document and when it was fetched, if that was after a time."""
+    def kept(self, issuer: str, since: float) -> KeptKeys | None:
+        """The last good document, if it was fetched after a time."""
         with self._database.statements() as connection:
             row = connection.execute(_KEPT, {"issuer": issuer, "since": since}).one_or_none()
-        return (row.document, row.fetched_at) if row else None
+        return KeptKeys(row.document, row.fetched_at, row.fresh_until) if row else None

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from cds_service.store.database import Database
 from cds_service.store.errors import StoreError, Trouble
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this program works with; a test compares it with the migrations."""
 
 _version = table("alembic_version", column("version_num"))

@@ -74,6 +74,7 @@ issuer_keys = Table(
     Column("issuer", String, primary_key=True),
     Column("document", LargeBinary, nullable=False),
     Column("fetched_at", Double, nullable=False),
+    Column("fresh_until", Double),  # null where it is not known
     comment="the last good JWKS document of each issuer, shared by all workers",
 )
 

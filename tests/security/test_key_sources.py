@@ -10,8 +10,9 @@ import pytest
 from tokens import jwk, jwks
 
 from cds_service.security import FetchedKeys, KeysUnusable, read_keys
-from cds_service.security.key_sources import KEPT_S, Fetched
-from cds_service.store import StoreError, Trouble
+from cds_service.security.fetch import Fetched
+from cds_service.security.key_sources import KEPT_S
+from cds_service.store import KeptKeys, StoreError, Trouble
 
 
 class Clock:
@@ -29,7 +30,7 @@ class Together:
     """What all workers share, in one process."""
 
     def __init__(self) -> None:
-        self.documents: dict[str, tuple[bytes, float]] = {}
+        self.documents: dict[str, KeptKeys] = {}
         self.turns: dict[str, float] = {}
 
     def may_fetch(self, issuer: str, now: float, at_least_s: float) -> bool:
@@ -39,14 +40,16 @@ class Together:
         self.turns[issuer] = now + at_least_s
         return True
 
-    def keep(self, issuer: str, document: bytes, now: float) -> None:
+    def keep(
+        self, issuer: str, document: bytes, now: float, fresh_until: float | None = None
+    ) -> None:
         """Keeps a document."""
-        self.documents[issuer] = (document, now)
+        self.documents[issuer] = KeptKeys(document, now, fresh_until)
 
-    def kept(self, issuer: str, since: float) -> tuple[bytes, float] | None:
+    def kept(self, issuer: str, since: float) -> KeptKeys | None:
         """A document that is newer."""
         found = self.documents.get(issuer)
-        return found if found and found[1] > since else None
+        return found if found and found.fetched_at > since else None
 
 
 class Server:
@@ -183,6 +186,46 @@ def test_what_is_kept_serves_a_new_worker() -> None:
     assert server.fetches == 1
 
 
+@pytest.mark.parametrize(
+    ("fresh_s", "later_s", "fetches"),
+    [  # jitter moves the end of freshness by a tenth at most
+        (60.0, 53, 1),
+        (60.0, 67, 2),
+        (600.0, 530, 1),
+        (600.0, 670, 2),
+        (3600.0, 3230, 1),
+        (3600.0, 3970, 2),
+    ],
+)
+def test_freshness_goes_with_the_document(fresh_s: float, later_s: float, fetches: int) -> None:
+    """Keys that another worker has fetched are fetched anew when the server said, not sooner."""
+    server, together, clock = Server("a"), Together(), Clock()
+    server.fresh_s = fresh_s
+    assert worker(server, together, clock).find("a") is not None
+    clock.now += 20
+    second = worker(server, together, clock)
+    assert second.find("a") is not None
+    clock.now += later_s - 20
+    assert second.find("a") is not None
+    wait_for_refresh(second)
+    assert server.fetches == fetches
+
+
+@pytest.mark.parametrize(("later_s", "fetches"), [(599, 0), (601, 1)])
+def test_freshness_that_is_not_known(later_s: float, fetches: int) -> None:
+    """What an older program has kept is fresh for ten minutes."""
+    server, together, clock = Server("a"), Together(), Clock()
+    document = json.dumps(jwks(jwk("rsa", "a"))).encode()
+    together.keep("https://ehr.example.org/keys", document, clock.now)
+    keys = worker(server, together, clock)
+    clock.now += 1
+    assert keys.find("a") is not None
+    clock.now += later_s - 1
+    assert keys.find("a") is not None
+    wait_for_refresh(keys)
+    assert server.fetches == fetches
+
+
 @pytest.mark.parametrize("document", [b"", b'{"keys":[]}', b'{"keys":[],"keys":[]}'])
 def test_what_is_kept_is_no_longer_good(document: bytes) -> None:
     """What was kept by other rules (a development key, say) is passed over, not fallen over."""
@@ -195,11 +238,13 @@ def test_what_is_kept_is_no_longer_good(document: bytes) -> None:
 class Silent(Together):
     """A store that does not answer."""
 
-    def kept(self, issuer: str, since: float) -> tuple[bytes, float] | None:
+    def kept(self, issuer: str, since: float) -> KeptKeys | None:
         """Never."""
         raise StoreError(Trouble.BUSY)
 
-    def keep(self, issuer: str, document: bytes, now: float) -> None:
+    def keep(
+        self, issuer: str, document: bytes, now: float, fresh_until: float | None = None
+    ) -> None:
         """Never."""
         raise StoreError(Trouble.BUSY)
 

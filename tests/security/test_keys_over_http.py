@@ -24,7 +24,8 @@ from cds_service.security import (
     Verifier,
     fetch_from,
 )
-from cds_service.security.key_sources import KEPT_S, MAX_BYTES, MAX_WAITING
+from cds_service.security.fetch import MAX_BYTES
+from cds_service.security.key_sources import KEPT_S, MAX_WAITING
 from cds_service.store import Database, IssuerKeys, ReplayStore
 from cds_service.store.migrations import migrate
 

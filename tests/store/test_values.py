@@ -12,6 +12,8 @@ from sqlalchemy import func, insert, select
 
 from cds_service.store import (
     Database,
+    IssuerKeys,
+    KeptKeys,
     KeyFetches,
     Scope,
     ScopeKind,
@@ -125,6 +127,31 @@ def test_turns_at_fetching_keys(database: Database, asked: tuple[float, ...], an
         answers
     )
     assert fetches.may_fetch("https://other", asked[0])
+
+
+FIRST, SECOND = KeptKeys(b"one", 100.0, 160.25), KeptKeys(b"two", 200.5, 260.75)
+
+
+@pytest.mark.parametrize(
+    ("kept", "since", "found"),
+    [
+        ([], 0.0, None),
+        ([FIRST], 0.0, FIRST),
+        ([FIRST], 100.0, None),
+        ([FIRST, SECOND], 100.0, SECOND),
+        ([SECOND, FIRST], 0.0, SECOND),  # one that was fetched earlier comes too late
+    ],
+)
+def test_keys_of_an_issuer(
+    database: Database, kept: list[KeptKeys], since: float, found: KeptKeys | None
+) -> None:
+    """The document that was fetched last is kept, with the end of its freshness."""
+    keys = IssuerKeys(database)
+    for one in kept:
+        assert one.fresh_until is not None
+        keys.keep("https://ehr", one.document, one.fetched_at, one.fresh_until)
+    assert keys.kept("https://ehr", since) == found
+    assert keys.kept("https://other", 0.0) is None
 
 
 _ASK = """

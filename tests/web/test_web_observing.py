@@ -33,7 +33,7 @@ from cds_service.protocol.service import Example, Service
 from cds_service.records import Reasoning
 from cds_service.registry import load
 from cds_service.security import FetchedKeys, KeysUnusable, Trusted, Verifier, read_keys, read_trust
-from cds_service.security.key_sources import Fetched
+from cds_service.security.fetch import Fetched
 from cds_service.store import Database, ReplayStore, Scope, ScopeKind, State, SwitchLog
 from cds_service.store.migrations import migrate
 from cds_service.web import create_app
@@ -491,7 +491,7 @@ class Shared:
         """Always our turn."""
         return True
 
-    def keep(self, issuer: str, document: bytes, now: float) -> None:
+    def keep(self, issuer: str, document: bytes, now: float, fresh_until: float) -> None:
         """Forgotten at once."""
 
     def kept(self, issuer: str, since: float) -> None:

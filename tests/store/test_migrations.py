@@ -39,7 +39,7 @@ for _ in range(8):
     children.append(os.fork())
     if children[-1] == 0:
         try:
-            print(migrate(database), flush=True)
+            os.write(1, f"{migrate(database)}\\n".encode())
         except BaseException:
             traceback.print_exc()
         os._exit(0)

@@ -1,4 +1,4 @@
-"""What is switched off now: everything, a client, a service, or a rule of a service."""
+"""What is switched off now: everything, a client, a service, a rule of a service, or a key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-from cds_service.store import Scope, ScopeKind, State, StoreError, Switch
+from cds_service.store import Scope, ScopeKind, State, StoreError, Switch, Trouble
 
 LOOK_EVERY_S = 2.0
 _log = logging.getLogger("cds_service.switches")
@@ -23,28 +23,52 @@ class Switches:
     def __init__(
         self,
         read: Callable[[], tuple[Switch, ...]],
+        read_revoked: Callable[[], frozenset[tuple[str, str]]] = frozenset,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        """`read_revoked` gives issuer and name of each key that is trusted no longer."""
         self._read = read
+        self._read_revoked = read_revoked
         self._clock = clock
         self._off: frozenset[Scope] = frozenset()
+        self._revoked: frozenset[tuple[str, str]] | None = None
+        self._error: StoreError | None = None
         self._next_look = 0.0
         self._looking = threading.Lock()
         self._has_looked = False
-        self.trouble: str | None = None
-        """Why the store does not answer; None while it does."""
 
     def look(self) -> None:
-        """Reads the switches now."""
+        """Reads the switches and the revoked keys now."""
         try:
             self._off = frozenset(one.scope for one in self._read() if one.state is State.OFF)
-            self.trouble = None
+            self._revoked = self._read_revoked()
+            self._error = None
         except StoreError as error:
-            if self.trouble is None:
+            if self._error is None:
                 _log.warning("the switches cannot be read: %s; the last state stays", error)
-            self.trouble = str(error)
+            self._error = error
         finally:
             self._has_looked = True
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the store does not answer; None while it does."""
+        return None if self._error is None else str(self._error)
+
+    def keep_fresh(self) -> None:
+        """Has them read when it is time, also while nobody calls: the next call may be the one."""
+        self._known()
+
+    def is_revoked(self, issuer: str, kid: str) -> bool:
+        """Whether a key of an issuer is trusted no longer.
+
+        Raises StoreError while this process could not read that once: it does not guess.
+        """
+        self._known()
+        revoked, error = self._revoked, self._error
+        if revoked is None:
+            raise StoreError(Trouble.OTHER if error is None else error.trouble)
+        return (issuer, kid) in revoked
 
     @property
     def off(self) -> frozenset[Scope]:

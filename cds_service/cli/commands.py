@@ -31,7 +31,7 @@ from cds_service.records import stored_reasoning
 from cds_service.registry import DEVELOPMENT, Client, Registry, load
 from cds_service.store import Database
 from cds_service.web.context import clinical_date
-from cds_service.web.deploy import deploy
+from cds_service.web.deploy import deploy, switches_of
 from cds_service.web.errors import failure_of
 from cds_service.web.refusals import NotOneObject
 
@@ -260,7 +260,8 @@ def _access(settings: Settings, registry: Registry, client: Client) -> FhirAcces
 
 
 def _deployment(settings: Settings, registry: Registry) -> Deployment:
-    return or_stop(lambda: deploy(settings, registry, Database.open(settings.database_url)))
+    database = or_stop(lambda: Database.open(settings.database_url))
+    return or_stop(lambda: deploy(settings, registry, database, switches_of(database)))
 
 
 def _service_for(body: Mapping[str, Any], services: Mapping[str, Service]) -> Service:

@@ -54,6 +54,11 @@ def pretty(document: object) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
+def shown(text: str) -> str:
+    """A text of others as it is; escaped where it is not plain, such as commands to a terminal."""
+    return text if text.isprintable() else repr(text)
+
+
 def environment_settings() -> Settings:
     """The settings of the environment."""
     return or_stop(lambda: Settings.from_environment(os.environ))

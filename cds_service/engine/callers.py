@@ -12,6 +12,7 @@ from cds_service.security import (
     FetchedKeys,
     KeySet,
     KeysUnusable,
+    Revoked,
     Shared,
     StaticKeys,
     Trust,
@@ -29,6 +30,7 @@ def callers(
     registry: Registry,
     replay: Replay,
     key_store: Shared,
+    revoked: Revoked,
     *,
     is_development: bool,
     public_url: str | None,
@@ -59,7 +61,7 @@ def callers(
         problems.append("no client has a trust block: nobody could call")
     if problems:
         raise RegistryError(tuple(problems))
-    return Verifier(by_issuer, replay)
+    return Verifier(by_issuer, replay, revoked)
 
 
 def probe_keys(client: Client, is_development: bool, ca_file: Path | None) -> KeySet:
@@ -75,6 +77,21 @@ def probe_keys(client: Client, is_development: bool, ca_file: Path | None) -> Ke
         return _fetch(client, trust, egress, is_development)().keys
     except KeysUnusable as error:
         raise RegistryError((f"{place}: {error}",)) from None
+
+
+def known_kids(client: Client, key_store: Shared) -> tuple[str, ...]:
+    """The names of a client's keys as they were read last; its key server is not asked."""
+    trust = read_trust(client.trust, None)
+    try:
+        if trust is None:
+            return ()
+        if trust.jwks_file is not None:
+            return tuple(_from_file(Path(trust.jwks_file), is_development=True).keys)
+        kept = key_store.kept(trust.jwks_url or "", 0.0)
+        document = strict_json.loads(kept.document) if kept else None
+        return tuple(read_keys(document, published=True).keys)
+    except (KeysUnusable, strict_json.NotStrictJson):
+        return ()
 
 
 def _unsafe(trust: Trust) -> list[str]:

@@ -20,6 +20,7 @@ _WORDS = {
     "algorithm-not-allowed": "alg is {alg!r}, the registry allows {algorithms}",
     "jku-differs": "jku is {jku!r}, the registry has {jwks_url!r}",
     "key-unknown": "kid {kid!r} is none of the keys",
+    "key-revoked": "kid {kid!r} is trusted no longer; cds-service client switches says why",
     "expired": "exp {exp!r} has passed",
     "subject-differs": "sub is {sub!r}, the registry has {subject!r}",
 }
@@ -34,17 +35,38 @@ class _NothingUsed:
         return True
 
 
+class _Listed:
+    """The revoked keys of the one client that is asked about."""
+
+    def __init__(self, kids: frozenset[str]) -> None:
+        self._kids = kids
+
+    def is_revoked(self, issuer: str, kid: str) -> bool:
+        """Whether a key is one of them."""
+        return kid in self._kids
+
+
 def token_findings(
-    client: Client, public_url: str | None, keys: KeySet, token: str, path: str, now: float
+    client: Client,
+    public_url: str | None,
+    keys: KeySet,
+    revoked: frozenset[str],
+    token: str,
+    path: str,
+    now: float,
 ) -> tuple[str, ...]:
-    """What is wrong with a token of a client at an endpoint; empty when it would be accepted."""
+    """What is wrong with a token of a client at an endpoint; empty when it would be accepted.
+
+    `revoked` are the names of its keys that are trusted no longer.
+    """
     trust = read_trust(client.trust, public_url)
     if trust is None:
         return ("the client has no trust block",)
     authorization = f"Bearer {token}"
     trusted = Trusted(client.name, trust, StaticKeys(keys))
     try:
-        Verifier({trust.issuer: (trusted,)}, _NothingUsed()).client_of(authorization, (path,), now)
+        verifier = Verifier({trust.issuer: (trusted,)}, _NothingUsed(), _Listed(revoked))
+        verifier.client_of(authorization, (path,), now)
     except Rejected as rejected:
         words = _WORDS.get(rejected.reason)
         if words is None:

@@ -6,7 +6,7 @@ from cds_service.security.key_sources import FetchedKeys, Shared, StaticKeys
 from cds_service.security.keys import PUBLISHED, KeySet, read_keys
 from cds_service.security.tokens import read_bearer
 from cds_service.security.trust import Trust, read_trust
-from cds_service.security.verification import Trusted, Verifier
+from cds_service.security.verification import Revoked, Trusted, Verifier
 
 __all__ = [
     "PUBLISHED",
@@ -14,6 +14,7 @@ __all__ = [
     "KeySet",
     "KeysUnusable",
     "Rejected",
+    "Revoked",
     "Shared",
     "StaticKeys",
     "Trust",

@@ -37,6 +37,13 @@ class Replay(Protocol):
         """True exactly once for a key until it expires."""
 
 
+class Revoked(Protocol):
+    """Knows which keys are trusted no longer, whatever their issuer publishes."""
+
+    def is_revoked(self, issuer: str, kid: str) -> bool:
+        """Whether a key is one of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trusted:
     """One client whose calls are verified: what it must prove, and with which keys."""
@@ -52,6 +59,7 @@ class Verifier:
 
     by_issuer: Mapping[str, tuple[Trusted, ...]]
     replay: Replay
+    revoked: Revoked
 
     def client_of(self, authorization: str | None, paths: tuple[str, ...], now: float) -> str:
         """The name of the client that calls an endpoint; raises Rejected.
@@ -103,6 +111,9 @@ class Verifier:
         # The library's own decoding would read once more what has been read strictly.
         if not _ALGORITHMS[algorithm].verify(token.signed, key.public, token.signature):
             raise Rejected("signature-wrong")
+        # Last, so that the reason says what an operator has to know: somebody holds that key.
+        if self.revoked.is_revoked(trust.issuer, kid):
+            raise Rejected("key-revoked")
 
     def _check_replay(self, token: Presented, client: Trusted, now: float) -> None:
         trust = client.trust

@@ -23,6 +23,7 @@ from cds_service.store.review import (
     review,
 )
 from cds_service.store.revision import current_revision, head_revision, is_current, refuse_newer
+from cds_service.store.revocations import KeyState, Revocation, RevocationLog
 from cds_service.store.switches import Scope, ScopeKind, State, Switch, SwitchLog
 from cds_service.store.types import UtcDateTime
 
@@ -43,10 +44,13 @@ __all__ = [
     "Kept",
     "KeptKeys",
     "KeyFetches",
+    "KeyState",
     "LastOutcome",
     "NotTheirCard",
     "ReplayStore",
     "Review",
+    "Revocation",
+    "RevocationLog",
     "Scope",
     "ScopeKind",
     "State",

@@ -60,6 +60,21 @@ switch = Table(
     comment="every turn of a kill switch; rows are only ever added",
 )
 
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("id", _Number, primary_key=True),  # the order in which it was decided
+    Column("at", UtcDateTime, nullable=False),
+    Column("issuer", String, nullable=False),
+    Column("kid", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("who", String, nullable=False),
+    Column("why", String, nullable=False),
+    Index(None, "issuer", "kid", "id"),
+    CheckConstraint("state IN ('revoked', 'restored')", name="state"),
+    comment="every key of an issuer that was revoked or restored; rows are only ever added",
+)
+
 key_fetch = Table(
     "key_fetch",
     metadata,

@@ -48,8 +48,11 @@ def create_app(
     """
     database = Database.open(settings.database_url)
     meters = Meters()
-    live = Live(settings.clients_path, lambda: deploy(settings, load(), database, meters.read_fhir))
     recorder, switches = Recorder(DecisionLog(database)), switches_of(database)
+    live = Live(
+        settings.clients_path,
+        lambda: deploy(settings, load(), database, switches, meters.read_fhir),
+    )
     knowledge = {one.id: knowledge_hash(one.about()) for one in installed.values()}
     databases = {"tables": database}
     if settings.auth is Auth.REQUIRED:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from cds_service.config import Auth, ConfigError, Settings
 from cds_service.control import Switches
@@ -16,8 +15,8 @@ from cds_service.store import (
     Database,
     IssuerKeys,
     ReplayStore,
+    RevocationLog,
     StoreError,
-    Switch,
     SwitchLog,
     Trouble,
     is_current,
@@ -81,20 +80,18 @@ def _words(error: Exception) -> str:
 
 def switches_of(database: Database) -> Switches:
     """The kill switches kept in a database; where none exists yet, nothing is switched off."""
-    log = SwitchLog(database)
-
-    def read() -> tuple[Switch, ...]:
-        if not database.is_shared and not Path(database.where).exists():
-            return ()
-        return log.current()
-
-    return Switches(read)
+    log, revocations = SwitchLog(database), RevocationLog(database)
+    return Switches(
+        lambda: log.current() if database.is_there else (),
+        lambda: revocations.revoked() if database.is_there else frozenset(),
+    )
 
 
 def deploy(
     settings: Settings,
     registry: Registry,
     database: Database,
+    switches: Switches,
     count: Callable[[str, str], None] = lambda client, outcome: None,
 ) -> Deployment:
     """The deployment of a registry; raises RegistryError with every problem.
@@ -109,6 +106,7 @@ def deploy(
             registry,
             ReplayStore(database.for_replay()),
             IssuerKeys(database),
+            switches,
             is_development=settings.is_development,
             public_url=settings.public_url,
             ca_file=settings.ca_file,

@@ -84,6 +84,7 @@ class Observer:
         while True:
             sleep(DRAIN_EVERY_S)
             self._safely(self._meters.drain)
+            self._safely(self._switches.keep_fresh)
             if monotonic() >= next_beat:
                 next_beat = monotonic() + BEAT_EVERY_S * random.uniform(0.9, 1.1)  # noqa: S311
                 self._safely(self.check_store)

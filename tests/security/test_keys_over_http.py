@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from key_server import KeyServer, Reply, key_server, pour, say
-from tokens import ISSUER, PATH, PUBLIC, claims, jwk, jwks, raw, token
+from tokens import ISSUER, PATH, PUBLIC, Revoked, claims, jwk, jwks, raw, token
 
 from cds_service.egress import Base, Egress, Policy
 from cds_service.security import (
@@ -65,7 +65,7 @@ class Workers:
         )
         trust = Trust(ISSUER, (PUBLIC,), jwks_url=self._server.url)
         demo = Trusted("demo", trust, keys)
-        return Verifier({ISSUER: (demo,)}, ReplayStore(self._database)), keys
+        return Verifier({ISSUER: (demo,)}, ReplayStore(self._database), Revoked()), keys
 
     def accept(self, number: int, text: str | None = None) -> bool:
         """Whether a worker accepts a token of the present."""

@@ -14,7 +14,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tokens import AUDIENCE, ISSUER, PATH, PUBLIC, claims, jwk, jwks, public_pem, raw, token
+from tokens import (
+    AUDIENCE,
+    ISSUER,
+    PATH,
+    PUBLIC,
+    Revoked,
+    claims,
+    jwk,
+    jwks,
+    public_pem,
+    raw,
+    token,
+)
 
 from cds_service.security import Rejected, StaticKeys, Trust, Trusted, Verifier, read_keys
 
@@ -41,14 +53,14 @@ class Memory:
 
 
 def verifier(
-    *keys: dict[str, Any], replay: Memory | None = None, **trust: Any
+    *keys: dict[str, Any], replay: Memory | None = None, revoked: tuple[str, ...] = (), **trust: Any
 ) -> tuple[Verifier, Memory]:
     """One client with some keys."""
     known = {"issuer": ISSUER, "audiences": (PUBLIC,)} | trust
     source = StaticKeys(read_keys(jwks(*(keys or (jwk("rsa"), jwk("ec384"))))))
     store = replay or Memory()
     demo = Trusted("demo", Trust(**known), source)
-    return Verifier({known["issuer"]: (demo,)}, store), store
+    return Verifier({known["issuer"]: (demo,)}, store, Revoked(*revoked)), store
 
 
 def accepted(found: Verifier, text: str) -> str:
@@ -404,6 +416,28 @@ def test_replay(mode: str, second: str | None, remembered: int) -> None:
     assert len(store.seen) == remembered
 
 
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: token(), "key-revoked"),
+        (lambda: token(exp=1_700_000_000, iat=1_699_999_900), "key-revoked"),
+        (lambda: token("rsa-evil", header={"kid": "rsa"}), "signature-wrong"),
+        (lambda: token(header={"kid": "gone"}), "key-unknown"),
+        (lambda: token("ec384", "ES384"), None),
+        (lambda: token(header={"kid": "Rsa"}), "key-unknown"),
+    ],
+)
+def test_a_revoked_key(make: Callable[[], str], reason: str | None) -> None:
+    """What a revoked key has signed proves nothing; the reason says that somebody holds it."""
+    found, store = verifier(revoked=("rsa", "gone"))
+    if reason is None:
+        assert accepted(found, make()) == "demo"
+        return
+    with pytest.raises(Rejected) as error:
+        accepted(found, make())
+    assert (error.value.reason, error.value.client, store.seen) == (reason, "demo", {})
+
+
 def test_one_jti_of_two_issuers() -> None:
     """The same jti from another issuer is another token."""
     replay = Memory()
@@ -419,7 +453,7 @@ def test_tenants_of_one_issuer() -> None:
     tenants = tuple(
         Trusted(name, Trust(ISSUER, (PUBLIC,), tenant=name), source) for name in ("a", "b")
     )
-    found = Verifier({ISSUER: tenants}, Memory())
+    found = Verifier({ISSUER: tenants}, Memory(), Revoked())
     assert accepted(found, token(tenant="a")) == "a"
     assert accepted(found, token(tenant="b")) == "b"
     for tenant in ("c", None, "A", 5):

@@ -90,6 +90,46 @@ def test_a_store_that_does_not_answer() -> None:
     assert (known.is_off("a", "s"), known.trouble) == (False, None)
 
 
+BUSY = StoreError(Trouble.BUSY)
+KEY, OTHER = ("https://ehr", "k"), ("https://other", "k")
+
+
+@pytest.mark.parametrize(
+    ("answers", "revoked"),
+    [
+        ([frozenset()], False),
+        ([frozenset({KEY})], True),
+        ([frozenset({OTHER, ("https://ehr", "K")})], False),
+        ([frozenset({KEY}), BUSY], True),
+        ([frozenset({KEY}), frozenset()], False),
+        ([frozenset(), BUSY], False),
+        ([BUSY], None),
+        ([BUSY, BUSY], None),
+        ([BUSY, frozenset({KEY})], True),
+    ],
+)
+def test_keys_that_are_revoked(answers: list[Any], revoked: bool | None) -> None:
+    """The last state that was read holds; before the first one nothing is said of any key."""
+    found = iter(answers)
+
+    def read() -> frozenset[tuple[str, str]]:
+        answer = next(found)
+        if isinstance(answer, StoreError):
+            raise answer
+        return frozenset(answer)
+
+    known = Switches(lambda: (switch(),), read, clock=lambda: -1.0)
+    for _ in answers:
+        known.look()
+    assert (known.trouble is not None) is (answers[-1] is BUSY)
+    assert known.is_off("a", "s")  # what can be read of the switches holds in any case
+    if revoked is None:
+        with pytest.raises(StoreError, match="connections are in use"):
+            known.is_revoked(*KEY)
+    else:
+        assert known.is_revoked(*KEY) is revoked
+
+
 def test_looks_now_and_then() -> None:
     """After the first look the store is asked in the background, by one thread at a time."""
     now, reads, release = [0.0], [0], threading.Event()

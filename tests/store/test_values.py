@@ -15,6 +15,9 @@ from cds_service.store import (
     IssuerKeys,
     KeptKeys,
     KeyFetches,
+    KeyState,
+    Revocation,
+    RevocationLog,
     Scope,
     ScopeKind,
     State,
@@ -22,7 +25,7 @@ from cds_service.store import (
     Switch,
     SwitchLog,
 )
-from cds_service.store.tables import switch
+from cds_service.store.tables import revocation, switch
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MOMENTS = [
@@ -90,6 +93,29 @@ def test_switches_stand_as_last_set(database: Database) -> None:
     assert log.current() == tuple(turns[place] for place in (2, 3, 4, 5, 6))
     with database.statements() as connection:
         assert connection.execute(select(func.count()).select_from(switch)).scalar_one() == 7
+
+
+def test_keys_stand_as_last_decided(database: Database) -> None:
+    """Of each key of an issuer the last decision holds; names are opaque, whatever is in them."""
+    log = RevocationLog(database)
+    assert (log.current(), log.revoked()) == ((), frozenset())
+    odd = "d3bmLY0/+q==\n\x1b[2J'; -- \N{BONE}"
+    revoked, restored = KeyState.REVOKED, KeyState.RESTORED
+    decisions = [
+        Revocation("https://a", "k", revoked, "ann", "leaked", NOON),
+        Revocation("https://a", odd, revoked, "ann", "leaked", NOON),
+        Revocation("https://b", "k", revoked, "bob", "leaked", NOON + timedelta(minutes=1)),
+        Revocation("https://b", "k", restored, "cem", "false alarm", NOON - timedelta(days=1)),
+        Revocation("https://a", "k", revoked, "cem", "still", NOON),
+        Revocation("https://a", "K" * 256, restored, "cem", "", NOON),
+    ]
+    for one in decisions:
+        log.add(one)
+    assert log.current() == tuple(decisions[place] for place in (1, 3, 4, 5))
+    assert log.revoked() == {("https://a", "k"), ("https://a", odd)}
+    with database.statements() as connection:
+        count = connection.execute(select(func.count()).select_from(revocation)).scalar_one()
+    assert count == len(decisions)
 
 
 @pytest.mark.parametrize(

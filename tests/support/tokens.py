@@ -19,6 +19,17 @@ PATH = "/cds-services/bone-density-imaging"
 AUDIENCE = f"{PUBLIC}{PATH}"
 
 
+class Revoked:
+    """The names of keys that are trusted no longer, whosever they are."""
+
+    def __init__(self, *kids: str) -> None:
+        self._kids = kids
+
+    def is_revoked(self, issuer: str, kid: str) -> bool:
+        """Whether a key is one of them."""
+        return kid in self._kids
+
+
 @cache
 def private_key(name: str) -> Any:
     """A key by its name, the same for the whole run: `rsa…`, `short…`, `ec256…`, `ec384…`."""

@@ -21,7 +21,7 @@ from fhir_upstream import InMemory
 from flask import Flask
 from log_lines import written
 from prometheus_client.parser import text_string_to_metric_families
-from tokens import ISSUER, PUBLIC, jwk, jwks
+from tokens import ISSUER, PUBLIC, Revoked, jwk, jwks
 
 from cds_service.config import Mode, Settings
 from cds_service.egress import Busy, Lanes
@@ -514,7 +514,7 @@ def test_keys_that_grow_old(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None
     )
     assert trust is not None
     used = ReplayStore(Database.open("sqlite:////nowhere/none.db"))
-    verifier = Verifier({ISSUER: (Trusted("demo", trust, keys),)}, used)
+    verifier = Verifier({ISSUER: (Trusted("demo", trust, keys),)}, used, Revoked())
     context.live._deployment = replace(context.live.deployment, verifier=verifier)
 
     def at_once() -> None:

@@ -134,6 +134,49 @@ def test_ten_thousand_random_names(server: KeyServer, workers: Workers) -> None:
     assert sorted(took)[197] < server.delay_s
 
 
+ROUNDS, VALID, MADE_UP = 4, 80, 125
+FASTER = 20
+"""So much faster than time the clock runs: the seven fetches of a minute fall into the flood."""
+SPARE_S = 0.1
+"""What a busy machine may add; a valid token that waited for a fetch would take 0.3 s."""
+
+
+def test_valid_tokens_in_a_flood(server: KeyServer, workers: Workers) -> None:
+    """Of valid tokens the slowest hundredth takes a fifth more at most, and what the machine adds.
+
+    Made-up names come at the rate of ten thousand in a minute, from more threads than may wait,
+    while the key server is slow; rounds with and without them take turns.
+    """
+    server.delay_s = 0.3
+    assert all(workers.accept(number) for number in range(WORKERS))
+    rate, took = REQUESTS / SECONDS, dict[bool, list[float]]({False: [], True: []})
+
+    def forge(first: int) -> None:
+        began = time.monotonic()
+        for number in range(first, MADE_UP, 2 * MAX_WAITING):
+            time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            workers.clock.now += FASTER / rate
+            header = {"alg": "RS384", "kid": str(uuid.uuid4())}
+            assert not workers.accept(0, raw(header, claims(workers.clock.now), bytes(256)))
+
+    for is_flood in (False, True) * ROUNDS:
+        valid = [token(now=workers.clock.now) for _ in range(VALID)]
+        makers = range(2 * MAX_WAITING if is_flood else 0)
+        threads = [threading.Thread(target=forge, args=(first,)) for first in makers]
+        for thread in threads:
+            thread.start()
+        for text in valid:
+            began = time.perf_counter()
+            assert workers.accept(0, text)
+            took[is_flood].append(time.perf_counter() - began)
+            time.sleep(0.005)
+        for thread in threads:
+            thread.join()
+    quiet, flood = (sorted(times)[len(times) * 99 // 100] for times in took.values())
+    assert 3 <= server.fetches <= 7
+    assert flood <= 1.2 * quiet + SPARE_S
+
+
 def test_published_late(server: KeyServer, workers: Workers) -> None:
     """A key that is published three seconds after its first use is accepted within ten."""
     assert all(workers.accept(number) for number in range(WORKERS))

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, TextClause, exc, make_url
@@ -17,10 +17,13 @@ from sqlalchemy.exc import ArgumentError
 from cds_service.store.durability import Durability
 from cds_service.store.errors import StoreError, Trouble
 from cds_service.store.faults import NotAnswering, trouble_of
+from cds_service.store.room import ROOM_BYTES, has_room, restart_log, take_room
 from cds_service.store.sqlite import ALONE, make_folder, sqlite_engine
 
 BUSY_TIMEOUT_MS = 500
 CONNECTIONS = 4
+_NO_SPACE = (Trouble.FULL, Trouble.INPUT_OUTPUT)
+"""What a full disk is called: SQLite has the second name for a quota, or a limit of the process."""
 
 _depth = 0
 """How many forks lie between the first process and this one."""
@@ -53,6 +56,7 @@ class Database:
     durability: Durability = Durability.FULL
     busy_timeout_ms: int = BUSY_TIMEOUT_MS
     connections: int = CONNECTIONS
+    room_bytes: int = 0
     _engines: dict[int, Engine] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -111,12 +115,14 @@ class Database:
 
         Each request writes there, which must wait neither for a flush to disk nor for other
         writers. A loss of power may forget the tokens of the last moments; they live for minutes.
+        The file is to have room for them on a full disk too: see `take_room`.
         """
         url = self._url
         if not self.is_shared:
             path = Path(url.database or "")
             url = url.set(database=str(path.with_name(f"{path.stem}-replay{path.suffix}")))
-        return replace(self, _url=url, durability=Durability.NORMAL, _engines={})
+        own = replace(self, _url=url, durability=Durability.NORMAL, _engines={})
+        return own if self.is_shared else replace(own, room_bytes=ROOM_BYTES)
 
     @contextmanager
     def patient(self, seconds: float) -> Generator[Database]:
@@ -156,23 +162,48 @@ class Database:
             with self.statements() as connection:
                 return connection.execute(statement, values).rowcount
         try:
-            pooled = self._engine().raw_connection()
-            try:
-                cursor = pooled.cursor()
-                cursor.execute(statement.text, values)
-                count: int = cursor.rowcount
-                cursor.close()
-            finally:
-                pooled.close()
-        except (sqlite3.Error, exc.SQLAlchemyError) as error:
-            raise StoreError(trouble_of(error)) from None
-        return count
+            return self._change_file(statement.text, values)
+        except StoreError as error:
+            if not self.room_bytes or error.trouble not in _NO_SPACE:
+                raise
+        with self._driver() as connection:
+            restart_log(connection)
+        return self._change_file(statement.text, values)
+
+    def take_room(self) -> None:
+        """Has a SQLite file that must be written on a full disk take its room; StoreError if not.
+
+        Costs next to nothing where it has it already.
+        """
+        path = Path(self.where)
+        if self.room_bytes and not has_room(path, self.room_bytes):
+            with self._driver() as connection:
+                take_room(connection, path, self.room_bytes)
 
     def close(self) -> None:
         """Closes the connections of this process; the next use makes new ones."""
         engine = self._engines.pop(_depth, None)
         if engine is not None:
             engine.dispose()
+
+    def _change_file(self, statement: str, values: Mapping[str, Any]) -> int:
+        with self._driver() as connection:
+            cursor = connection.execute(statement, values)
+            count = cursor.rowcount
+            cursor.close()
+        return count
+
+    @contextmanager
+    def _driver(self) -> Generator[sqlite3.Connection]:
+        """A connection of SQLite's own driver."""
+        try:
+            pooled = self._engine().raw_connection()
+            try:
+                yield cast(sqlite3.Connection, pooled.dbapi_connection)
+            finally:
+                pooled.close()
+        except (sqlite3.Error, exc.SQLAlchemyError) as error:
+            raise StoreError(trouble_of(error)) from None
 
     @contextmanager
     def _connected(self) -> Generator[Connection]:

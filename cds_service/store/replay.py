@@ -13,6 +13,8 @@ from cds_service.store.tables import replay
 
 PRUNE_EVERY = 100
 PRUNE_AT_MOST = 500
+_TRIED = bytes(32)
+"""A key that no token has, in a row that is written as those of tokens are."""
 
 # One statement, so that the database itself decides between those who come at the same time.
 _CLAIM = text(
@@ -59,6 +61,14 @@ class ReplayStore:
             with suppress(StoreError):  # the claim is made and must be told; another one prunes
                 self.prune(now)
         return is_first
+
+    def keep_ready(self, now: int) -> None:
+        """Takes room for claims on a full disk, and tries one; raises StoreError if either fails.
+
+        For a thread of its own, every minute or so.
+        """
+        self._database.take_room()
+        self._database.change(_CLAIM, {"key": _TRIED, "expires_at": now - 1, "now": now})
 
     def prune(self, now: int) -> int:
         """Deletes a batch of expired keys and says how many; `claim` does it now and then."""

@@ -34,7 +34,7 @@ from cds_service.web.deploy import deploy, switches_of
 from cds_service.web.discovery import discovery_document
 from cds_service.web.live import Live
 from cds_service.web.meters import Meters
-from cds_service.web.observer import Observer
+from cds_service.web.observer import USED_TOKENS, Observer
 from cds_service.web.openapi import openapi_document
 from cds_service.web.shares import Shares
 
@@ -56,7 +56,7 @@ def create_app(
     knowledge = {one.id: knowledge_hash(one.about()) for one in installed.values()}
     databases = {"tables": database}
     if settings.auth is Auth.REQUIRED:
-        databases["used-tokens"] = database.for_replay()
+        databases[USED_TOKENS] = database.for_replay()
     app = Flask("cds_service.web", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.

@@ -18,7 +18,7 @@ from cds_service.logs import fault
 from cds_service.protocol.service import Example, Service
 from cds_service.records import Recorder
 from cds_service.security import FetchedKeys
-from cds_service.store import Database, StoreError, is_current
+from cds_service.store import Database, ReplayStore, StoreError, is_current
 from cds_service.web.live import Live
 from cds_service.web.meters import Meters
 
@@ -29,6 +29,8 @@ DROPPED_FOR_S = 900.0
 """How long decisions that were lost are told as a present trouble."""
 STALE_KEYS_S = 2 * 3600.0
 """Twice the longest time that keys are fresh: fetching has failed for a long while."""
+USED_TOKENS = "used-tokens"
+"""The part of the store that holds used tokens, where callers must prove who they are."""
 _PAUSE_S = 0.05
 _log = logging.getLogger("cds_service.observer")
 
@@ -135,9 +137,12 @@ class Observer:
                 _log.error("an example is not answered as expected", extra={"fields": fields})
 
     def check_store(self) -> None:
-        """Asks the databases whether they could do their work now."""
+        """Asks the databases whether they could do their work now.
+
+        That of used tokens is to have room on a full disk: it takes it here, beside the requests.
+        """
         for part, database in self._databases.items():
-            trouble = _trouble_of(database)
+            trouble = _trouble_of(database, holds_tokens=part == USED_TOKENS)
             self._meters.store_trouble.labels(part).set(int(trouble is not None))
             if trouble is None:
                 self._store.pop(part, None)
@@ -231,14 +236,14 @@ def _examples(service: Service) -> tuple[Example | Beat, ...]:
         return (Beat("(all)", (type(error).__name__,)),)
 
 
-def _trouble_of(database: Database) -> str | None:
+def _trouble_of(database: Database, *, holds_tokens: bool) -> str | None:
     if not database.is_shared and not Path(database.where).exists():
         return "there is no database file; run cds-service db migrate"
     try:
-        return (
-            None
-            if is_current(database)
-            else "tables are not up to date; run cds-service db migrate"
-        )
+        if not is_current(database):
+            return "tables are not up to date; run cds-service db migrate"
+        if holds_tokens:
+            ReplayStore(database).keep_ready(int(time()))
+        return None
     except StoreError as error:
         return error.reason

@@ -2,117 +2,84 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 from builders import condition, observation, patient, prefetch
 from fhir_calls import body
 from flask.testing import FlaskClient
+from small_disk import Disk, small_disk
+from tokens import PUBLIC, jwk, jwks, token
+from werkzeug.test import TestResponse
 
-from cds_service.config import Settings
+from cds_service.config import Auth, Settings
 from cds_service.engine import load_services
 from cds_service.registry import load
+from cds_service.store import Database, ReplayStore, StoreError
 from cds_service.web import create_app
 from cds_service.web.context import Context
 from cds_service.web.deploy import prepare_store
+from cds_service.web.observer import USED_TOKENS
 
 SERVICE = "/cds-services/bone-density-imaging"
 CHART = prefetch(
     patient(), [observation("low", "38267-1", -2.7, "2023-05-10"), condition("c1", "M81.0")]
 )
-SIZE = "12m"
-
-
-class Disk(Protocol):
-    """A place for the database that can be filled up."""
-
-    folder: Path
-
-    def fill(self) -> None:
-        """Leaves no space for another page."""
-
-    def free(self) -> None:
-        """Gives the space back."""
-
-
-class SmallDisk:
-    """A file system of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._ballast = folder / "ballast"
-
-    def fill(self) -> None:
-        """Writes until nothing fits any more."""
-        with self._ballast.open("ab", buffering=0) as file, suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
-        assert os.statvfs(self.folder).f_bavail == 0
-
-    def free(self) -> None:
-        """Removes what was written."""
-        self._ballast.unlink()
-
-
-class Limit:
-    """Where nothing can be mounted: no file of this process may grow beyond what it has."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill(self) -> None:
-        """Files end where the log ends now; where there is none, it gets no page."""
-        log = self.folder / "store.db-wal"
-        limit = max(4096, log.stat().st_size if log.exists() else 0)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, self._before[1]))
-
-    def free(self) -> None:
-        """As it was."""
-        resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
+FULL = ("no space left for the database", "database file cannot be read or written")
+"""The words for it; the second of a limit of the process."""
+REGISTRY = """
+[clients.demo.trust]
+issuer = "https://ehr.example.org"
+jwks_file = "keys.json"
+"""
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """A small file system where it can be mounted, else a limit of this process."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "cds-test", str(tmp_path)]
-    try:
-        is_mounted = subprocess.run(mount, capture_output=True).returncode == 0
-    except OSError:
-        is_mounted = False
-    if not is_mounted:
-        limit = Limit(tmp_path)
-        yield limit
-        limit.free()
-        return
-    try:
-        yield SmallDisk(tmp_path)
-    finally:
-        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+    """A disk that can be filled up."""
+    with small_disk(tmp_path) as disk:
+        yield disk
+
+
+def _serve(folder: Path, **changes: Any) -> Iterator[FlaskClient]:
+    settings = replace(
+        Settings(as_of=date(2026, 11, 23), database_url=f"sqlite:///{folder}/store.db"), **changes
+    )
+    prepare_store(settings)
+    services = load_services()
+    app = create_app(settings, lambda: load(settings.clients_path, services), services)
+    yield app.test_client()
+    here(app.test_client()).feedback._database.close()
 
 
 @pytest.fixture
 def http(disk: Disk) -> Iterator[FlaskClient]:
     """The application with its database on that disk."""
-    settings = replace(
-        Settings(as_of=date(2026, 11, 23)), database_url=f"sqlite:///{disk.folder}/store.db"
-    )
-    prepare_store(settings)
-    services = load_services()
-    app = create_app(settings, lambda: load(None, services), services)
-    yield app.test_client()
-    here(app.test_client()).feedback._database.close()
+    yield from _serve(disk.folder)
+
+
+@pytest.fixture
+def verified(disk: Disk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """The same, where each caller must prove who it is; looked after as a worker is."""
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "clients.toml").write_text(REGISTRY, "utf-8")
+    (folder / "keys.json").write_text(json.dumps(jwks(jwk("rsa"))), "utf-8")
+    registry = folder / "clients.toml"
+    for http in _serve(disk.folder, auth=Auth.REQUIRED, clients_path=registry, public_url=PUBLIC):
+        _check(http)
+        yield http
+        for used in _databases_of_tokens(http):
+            used.close()
 
 
 def here(http: FlaskClient) -> Context:
@@ -121,19 +88,41 @@ def here(http: FlaskClient) -> Context:
     return found
 
 
+def _databases_of_tokens(http: FlaskClient) -> list[Database]:
+    verifier = here(http).live.deployment.verifier
+    assert verifier is not None
+    assert isinstance(verifier.replay, ReplayStore)
+    return [verifier.replay._database, here(http).observer._databases[USED_TOKENS]]
+
+
+def _check(http: FlaskClient) -> dict[str, str]:
+    """What the worker's own look at its databases finds, by reason."""
+    here(http).observer.check_store()
+    return {one.reason: one.words for one in here(http).observer.findings()}
+
+
 def _batch(name: str, size: int) -> dict[str, Any]:
     item = {"outcome": "overridden", "outcomeTimestamp": "2026-11-23T04:15:14Z"}
     return {"feedback": [{**item, "card": f"{name}-{number}"} for number in range(size)]}
 
 
+def _bearer(text: str | None = None, url: str = SERVICE) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text or token(aud=f'{PUBLIC}{url}')}"}
+
+
 def _post(http: FlaskClient, name: str, size: int) -> int:
-    return http.post(f"{SERVICE}/feedback", json=_batch(name, size)).status_code
+    url = f"{SERVICE}/feedback"
+    return http.post(url, json=_batch(name, size), headers=_bearer(url=url)).status_code
+
+
+def _hook(http: FlaskClient, instance: str, text: str | None = None) -> TestResponse:
+    request = body(None, prefetch=CHART) | {"hookInstance": str(uuid5(NAMESPACE_URL, instance))}
+    return http.post(SERVICE, json=request, headers=_bearer(text))
 
 
 def _call(http: FlaskClient, instance: str) -> str:
     """A hook call that has to get its card; the card's uuid."""
-    request = body(None, prefetch=CHART) | {"hookInstance": str(uuid5(NAMESPACE_URL, instance))}
-    answer = http.post(SERVICE, json=request)
+    answer = _hook(http, instance)
     assert answer.status_code == 200
     (card,) = answer.json["cards"]
     return str(card["uuid"])
@@ -161,10 +150,7 @@ def test_full_and_free_again(http: FlaskClient, disk: Disk) -> None:
         shown.append(_call(http, f"full-{number}"))
     assert refused == [503] * len(refused)
     assert not here(http).recorder.flush(0.5)
-    assert here(http).recorder.trouble in (
-        "no space left for the database",
-        "database file cannot be read or written",
-    )
+    assert here(http).recorder.trouble in FULL
     kept = _kept(disk, "SELECT card FROM feedback ORDER BY id")
     assert sorted(kept) == ["before-0", "before-1", "before-2"]
     disk.free()
@@ -217,3 +203,69 @@ def test_a_worker_that_starts_on_a_full_disk(http: FlaskClient, disk: Disk) -> N
     assert here(http).recorder.flush(10)
     assert card in _kept(disk, "SELECT card FROM judgement")
     assert _post(http, "full", 1) == 200
+
+
+def test_verified_callers(verified: FlaskClient, disk: Disk) -> None:
+    """A full disk costs verified callers no card, and gives nobody a second use of a token.
+
+    Feedback is refused while it lasts. When there is space again all is well without a restart.
+    """
+    known = [token() for _ in range(3)]
+    shown = [_hook(verified, "before", text).json["cards"][0]["uuid"] for text in known]
+    assert _post(verified, "before", 3) == 200
+    assert here(verified).recorder.flush()
+    disk.fill()
+    for number in range(40):
+        known.append(token())
+        answer = _hook(verified, f"full-{number}", known[-1])
+        assert answer.status_code == 200
+        shown += [card["uuid"] for card in answer.json["cards"]]
+        assert _post(verified, f"full-{number}", 1 if number % 2 else 60) == 503
+    assert "store-used-tokens" not in _check(verified)
+    for used in _databases_of_tokens(verified)[:1]:
+        used.close()  # as a worker that was replaced
+    assert [_hook(verified, "again", text).status_code for text in known] == [401] * 43
+    assert not here(verified).recorder.flush(0.5)
+    disk.free()
+    assert [_hook(verified, "again", text).status_code for text in known] == [401] * 43
+    assert _post(verified, "full-0", 60) == 200
+    shown.append(_call(verified, "after"))
+    assert here(verified).recorder.flush(10)
+    assert len(shown) == 44
+    assert set(shown) == set(_kept(disk, "SELECT card FROM judgement WHERE card IS NOT NULL"))
+    assert _check(verified) == {}
+
+
+def _claim_until_refused(store: ReplayStore) -> int:
+    """How many claims were kept till fifty in a row were not: the last bits of space vary."""
+    claimed = refused = 0
+    now = int(time.time())
+    while refused < 50:
+        try:
+            assert store.claim(os.urandom(32), now + 300, now)
+        except StoreError:
+            refused += 1
+        else:
+            claimed, refused = claimed + 1, 0
+    return claimed
+
+
+def test_when_the_room_is_used_up(
+    monkeypatch: pytest.MonkeyPatch, disk: Disk, request: pytest.FixtureRequest
+) -> None:
+    """Then no token is accepted, the state of the worker says why, and space alone mends it."""
+    monkeypatch.setattr("cds_service.store.database.ROOM_BYTES", 1 << 20)
+    verified: FlaskClient = request.getfixturevalue("verified")
+    first = token()
+    assert _hook(verified, "first", first).status_code == 200
+    assert _check(verified) == {}
+    disk.fill()
+    assert _claim_until_refused(ReplayStore(_databases_of_tokens(verified)[0])) > 5000
+    answer = _hook(verified, "full")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+    assert _hook(verified, "first", first).status_code == 401
+    assert _check(verified)["store-used-tokens"] in FULL
+    disk.free()
+    _call(verified, "after")
+    assert here(verified).recorder.flush(10)
+    assert _check(verified) == {}

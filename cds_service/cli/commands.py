@@ -20,7 +20,8 @@ from cds_service.cli.common import Day, client_of, or_stop, pretty, stop
 from cds_service.cli.database import database
 from cds_service.cli.replaying import replay
 from cds_service.cli.report import report
-from cds_service.cli.sheet import sheet, sheet_markdown
+from cds_service.cli.sheet import sheet
+from cds_service.cli.sheet_page import sheet_markdown
 from cds_service.config import Settings, is_loopback
 from cds_service.engine import answer, load_services
 from cds_service.engine.deployment import Deployment

@@ -17,65 +17,39 @@ import argparse
 import asyncio
 import itertools
 import os
-import re
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.bodies import bodies, instances
 from benchmarks.expected import AS_OF
 from benchmarks.fhir_faults import FAULTS
 from benchmarks.fhir_hosts import FhirHosts, start_hosts
-from benchmarks.open_loop import Answered, Client
-from benchmarks.servers import WORKERS, Server, start
-from benchmarks.traffic import BROKEN, EXACT, OPEN, SHED, UNREADABLE, WRONG, Judge, Outcome, Traffic
+from benchmarks.open_loop import Client
+from benchmarks.servers import WORKERS, start
+from benchmarks.soak_run import (
+    Run,
+    Verdict,
+    check_common,
+    check_server,
+    counted,
+    latency_at,
+    load_average,
+    print_faults,
+    print_latencies,
+    print_table,
+    tell_progress,
+)
+from benchmarks.traffic import EXACT, Judge, Outcome, Traffic
 
 THREADS = 32
 HOSTS = 7
 """Healthy hosts, and as many faulty ones: at any time half of the fault kinds are there."""
-DEADLINE_S, GRACE_S = 2.0, 0.1
 HEALTHY_DELAY_MS = 50.0
 WARM_UP_S, QUIET_S, RECOVERY_S = 10.0, 30.0, 60.0
 RECOVERED_S, WINDOW_S = 30.0, 10.0
 TURN_S = 10.0
-_SHOWN = 12
-_OWN_MS = re.compile(r" ms=([0-9.]+)")
-
-
-@dataclass(slots=True)
-class Verdict:
-    """One criterion: what was wanted, what was found, and whether that is good enough."""
-
-    name: str
-    wanted: str
-    found: str
-    holds: bool
-
-
-@dataclass(slots=True)
-class Run:
-    """One server under test with everything that is recorded about it."""
-
-    server: Server
-    log: Path
-    judge: Judge
-    outcomes: list[Outcome] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
-    pids: list[int] = field(default_factory=list)
-    memory_mib: float = 0.0
-    began: float = field(default_factory=time.monotonic)
-
-    def take(self, answered: Answered) -> None:
-        """Judges and keeps one answer."""
-        self.outcomes.append(self.judge(answered))
-
-    def check(self, name: str, wanted: str, found: str, holds: bool) -> None:
-        """Adds a criterion."""
-        self.verdicts.append(Verdict(name, wanted, found, holds))
 
 
 def main() -> None:
@@ -90,7 +64,7 @@ def main() -> None:
     chosen = SCENARIOS if given.scenario == "all" else {given.scenario: SCENARIOS[given.scenario]}
     judge = Judge()
     verdicts: list[Verdict] = []
-    print(f"{os.cpu_count()} CPUs, load average at the start {_load()}", flush=True)
+    print(f"{os.cpu_count()} CPUs, load average at the start {load_average()}", flush=True)
     for name, scenario in chosen.items():
         print(f"\n{name}: {WORKERS} workers x {THREADS} threads", flush=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -104,12 +78,12 @@ def main() -> None:
             try:
                 _wait_for_workers(run)
                 asyncio.run(scenario(run, given.minutes, given.rate))
-                _check_server(run, name)
+                check_server(run, name)
             finally:
                 server.stop()
             verdicts += run.verdicts
-    print(f"\nload average at the end {_load()}\n")
-    _print_table(verdicts)
+    print(f"\nload average at the end {load_average()}\n")
+    print_table(verdicts)
     sys.exit(0 if all(verdict.holds for verdict in verdicts) else 1)
 
 
@@ -130,7 +104,7 @@ async def soak(run: Run, minutes: float, rate: float) -> None:
     faults: dict[str, str | None] = dict.fromkeys(faulty.bases)
     traffic = Traffic({"healthy": healthy.bases, "faulty": faulty.bases}, faults.get)
     calls, client = traffic.calls(), Client(run.server.port)
-    progress = asyncio.create_task(_progress(run, client, faults))
+    progress = asyncio.create_task(tell_progress(run, client, faults))
     try:
         await client.run(calls, rate, WARM_UP_S, run.take)
         quiet = await _measured(run, client.run(calls, rate, QUIET_S, run.take))
@@ -148,7 +122,7 @@ async def soak(run: Run, minutes: float, rate: float) -> None:
         client.close()
         healthy.stop()
         faulty.stop()
-    _print_faults(during)
+    print_faults(during)
     _check_soak(run, quiet, during, after, ended)
 
 
@@ -161,7 +135,7 @@ async def bulkhead(run: Run, minutes: float, rate: float) -> None:
     mine, theirs = start_hosts(1, HEALTHY_DELAY_MS), start_hosts(turns, HEALTHY_DELAY_MS)
     faults: dict[str, str | None] = dict.fromkeys((*mine.bases, *theirs.bases))
     client, other = Client(run.server.port), Client(run.server.port)
-    progress = asyncio.create_task(_progress(run, client, faults))
+    progress = asyncio.create_task(tell_progress(run, client, faults))
     quiet: list[Outcome] = []
     beside: list[Outcome] = []
     calls = Traffic({"mine": mine.bases}, faults.get, ((),)).calls()
@@ -185,21 +159,21 @@ async def bulkhead(run: Run, minutes: float, rate: float) -> None:
         theirs.stop()
     beside = [one for one in beside if one.asked.group == "mine"]
     hung_calls = [one for one in run.outcomes if one.asked.group == "hung"]
-    alone, then = _part(quiet, 0.99), _part(beside, 0.99)
+    alone, then = latency_at(quiet, 0.99), latency_at(beside, 0.99)
     run.check(
         "a hung FHIR server leaves another client's p99",
         "<= 1.5 x quiet",
         f"{then * 1000:.0f} ms / {alone * 1000:.0f} ms = {then / alone:.2f} "
-        f"(p50 {_part(beside, 0.5) * 1000:.0f} / {_part(quiet, 0.5) * 1000:.0f})",
+        f"(p50 {latency_at(beside, 0.5) * 1000:.0f} / {latency_at(quiet, 0.5) * 1000:.0f})",
         then <= 1.5 * alone,
     )
     run.check(
         "the other client's answers",
         "all exact",
-        _counted(beside),
+        counted(beside),
         all(one.verdict == EXACT for one in beside),
     )
-    _check_common(run, hung_calls, "calls to the hung host")
+    check_common(run, hung_calls, "calls to the hung host")
 
 
 async def slow_fhir(run: Run, minutes: float, rate: float) -> None:
@@ -207,7 +181,7 @@ async def slow_fhir(run: Run, minutes: float, rate: float) -> None:
     hosts = start_hosts(4, 100.0)
     client = Client(run.server.port)
     faults: dict[str, str | None] = dict.fromkeys(hosts.bases)
-    progress = asyncio.create_task(_progress(run, client, faults))
+    progress = asyncio.create_task(tell_progress(run, client, faults))
     calls = Traffic({"slow": hosts.bases}, faults.get, ((),)).calls()
     try:
         await client.run(calls, 20, WARM_UP_S, run.take)
@@ -216,12 +190,14 @@ async def slow_fhir(run: Run, minutes: float, rate: float) -> None:
         progress.cancel()
         client.close()
         hosts.stop()
-    p95, p99 = _part(found, 0.95), _part(found, 0.99)
-    figures = f"p50 {_part(found, 0.5) * 1000:.0f}, p95 {p95 * 1000:.0f}, p99 {p99 * 1000:.0f} ms"
+    p95, p99 = latency_at(found, 0.95), latency_at(found, 0.99)
+    figures = (
+        f"p50 {latency_at(found, 0.5) * 1000:.0f}, p95 {p95 * 1000:.0f}, p99 {p99 * 1000:.0f} ms"
+    )
     run.check("FHIR takes 100 ms, nothing prefetched", "p95 <= 400 ms", figures, p95 <= 0.4)
     run.check("the same", "p99 <= 500 ms", figures, p99 <= 0.5)
     run.check(
-        "its answers", "all exact", _counted(found), all(one.verdict == EXACT for one in found)
+        "its answers", "all exact", counted(found), all(one.verdict == EXACT for one in found)
     )
 
 
@@ -261,11 +237,11 @@ def _check_soak(
     run.check(
         "healthy hosts: exactly the evaluator's decision",
         ">= 95 %",
-        f"{100 * exact:.2f} % of {len(healthy)} ({_counted(healthy)})",
+        f"{100 * exact:.2f} % of {len(healthy)} ({counted(healthy)})",
         exact >= 0.95,
     )
-    _check_common(run, [*quiet, *during, *after], "all calls")
-    _print_latencies(
+    check_common(run, [*quiet, *during, *after], "all calls")
+    print_latencies(
         {
             "quiet": quiet,
             "faults, healthy hosts": healthy,
@@ -273,7 +249,7 @@ def _check_soak(
             "after the faults": after,
         }
     )
-    normal = 1.25 * _part(quiet, 0.95) + 0.01
+    normal = 1.25 * latency_at(quiet, 0.95) + 0.01
     back = next(
         (start_s - ended for start_s in _steps(ended) if _is_normal(after, start_s, normal)), None
     )
@@ -281,7 +257,7 @@ def _check_soak(
         "after the faults: latency back to normal",
         f"<= {RECOVERED_S:.0f} s",
         f"{'never' if back is None else f'{back:.0f} s'}: from then on {WINDOW_S:.0f} s with p95 "
-        f"<= {normal * 1000:.0f} ms (quiet p95 {_part(quiet, 0.95) * 1000:.0f})",
+        f"<= {normal * 1000:.0f} ms (quiet p95 {latency_at(quiet, 0.95) * 1000:.0f})",
         back is not None and back <= RECOVERED_S,
     )
     open_s = max((one.due_s - ended for one in after if one.verdict != EXACT), default=0.0)
@@ -295,137 +271,12 @@ def _check_soak(
 
 def _is_normal(after: list[Outcome], start_s: float, normal_s: float) -> bool:
     window = [one for one in after if start_s <= one.due_s < start_s + WINDOW_S]
-    return bool(window) and _part(window, 0.95) <= normal_s
-
-
-def _check_common(run: Run, outcomes: list[Outcome], what: str) -> None:
-    count = Counter(one.verdict for one in outcomes)
-    fives = Counter(one.status for one in outcomes if one.status >= 500 and one.verdict != SHED)
-    run.check(
-        f"{what}: no 5xx but an intended 503",
-        "0",
-        f"{sum(fives.values())} ({count[SHED]} intended 503)",
-        not fives,
-    )
-    run.check(f"{what}: no other broken answer", "0", str(count[BROKEN]), not count[BROKEN])
-    run.check(f"{what}: wrong decisions", "0", str(count[WRONG]), not count[WRONG])
-    limit = DEADLINE_S + GRACE_S
-    slowest = max(one.latency_s for one in outcomes)
-    late = sum(one.latency_s > limit for one in outcomes)
-    ours = max(one.late_s for one in outcomes)
-    run.check(
-        f"{what}: answered within the deadline + 100 ms",
-        f"<= {limit * 1000:.0f} ms",
-        f"max {slowest * 1000:.0f} ms, {late} later (load generator: max {ours * 1000:.0f} ms)",
-        not late,
-    )
-    bad = [one for one in outcomes if one.verdict in (WRONG, BROKEN)]
-    for one in bad[:_SHOWN]:
-        where = f"{one.asked.group} {one.asked.fault} {one.asked.patient}"
-        print(f"{one.verdict} at {one.due_s - run.began:.1f} s, {where}: {one.why}")
-
-
-def _check_server(run: Run, name: str) -> None:
-    log = run.log.read_text("utf-8", "replace")
-    faults, lost = log.count(" fault "), run.server.pids() != run.pids
-    slowest = max(map(float, _OWN_MS.findall(log)), default=0.0)
-    run.check(
-        f"{name}: the server",
-        "no internal error, no worker lost",
-        f"{faults} errors, {'other workers than at the start' if lost else 'the same workers'}; "
-        f"slowest call by its own clock {slowest:.0f} ms; "
-        f"memory {run.memory_mib:.0f} MiB, at the end {run.server.memory_mib():.0f} MiB",
-        not faults and not lost,
-    )
-
-
-# What is printed
-
-
-async def _progress(run: Run, client: Client, faults: dict[str, str | None]) -> None:
-    seen, cpu, began = 0, run.server.cpu_s(), time.monotonic()
-    while True:
-        await asyncio.sleep(10)
-        new, seen = run.outcomes[seen:], len(run.outcomes)
-        now, used = time.monotonic(), run.server.cpu_s()
-        groups = dict.fromkeys(one.asked.group for one in new)
-        parts = [
-            f"{group}: {_counted(mine)}, p50 {_part(mine, 0.5) * 1000:.0f} "
-            f"p99 {_part(mine, 0.99) * 1000:.0f} max {_part(mine, 1) * 1000:.0f} ms"
-            for group in groups
-            if (mine := [one for one in new if one.asked.group == group])
-        ]
-        active = ",".join(sorted(fault for fault in faults.values() if fault)) or "none"
-        print(
-            f"{now - run.began:4.0f} s | {' | '.join(parts)} | in flight {client.in_flight}, "
-            f"connections {client.opened}, CPU {100 * (used - cpu) / (now - began):.0f} %, "
-            f"{run.server.memory_mib():.0f} MiB, threads {_threads(run.server)}, "
-            f"load {_load()} | {active}",
-            flush=True,
-        )
-        cpu, began = used, now
-
-
-def _threads(server: Server) -> str:
-    return "+".join(
-        str(len(list(Path(f"/proc/{pid}/task").iterdir()))) for pid in server.pids()[1:]
-    )
-
-
-def _counted(outcomes: Iterable[Outcome]) -> str:
-    count = Counter(one.verdict for one in outcomes)
-    return ", ".join(f"{count[name]} {name}" for name in _ORDER if count[name]) or "none"
-
-
-_ORDER = (EXACT, OPEN, UNREADABLE, SHED, WRONG, BROKEN)
-
-
-def _print_faults(during: list[Outcome]) -> None:
-    print("\n| fault | calls | " + " | ".join(_ORDER) + " | p50 ms | max ms |")
-    print("|" + " --- |" * (len(_ORDER) + 4))
-    for fault in FAULTS:
-        mine = [one for one in during if one.asked.fault == fault]
-        if mine:
-            count = Counter(one.verdict for one in mine)
-            print(
-                f"| {fault} | {len(mine)} | {' | '.join(str(count[name]) for name in _ORDER)} "
-                f"| {_part(mine, 0.5) * 1000:.0f} | {_part(mine, 1) * 1000:.0f} |"
-            )
-    why = Counter(one.why for one in during if one.asked.group == "healthy" and one.why)
-    for text, number in why.most_common(_SHOWN):
-        print(f"healthy host, {number} times: {text}")
-
-
-def _print_latencies(phases: dict[str, list[Outcome]]) -> None:
-    print("\n| phase | calls | p50 ms | p95 ms | p99 ms | max ms |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for name, found in phases.items():
-        parts = " | ".join(f"{_part(found, part) * 1000:.0f}" for part in (0.5, 0.95, 0.99, 1))
-        print(f"| {name} | {len(found)} | {parts} |")
-    print()
-
-
-def _print_table(verdicts: list[Verdict]) -> None:
-    print("| criterion | wanted | found | verdict |")
-    print("| --- | --- | --- | --- |")
-    for one in verdicts:
-        verdict = "holds" if one.holds else "**fails**"
-        print(f"| {one.name} | {one.wanted} | {one.found} | {verdict} |")
-
-
-def _part(outcomes: list[Outcome], part: float) -> float:
-    """The latency below which this part of the answers lies, in seconds; 0 without any."""
-    ordered = sorted(one.latency_s for one in outcomes)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
+    return bool(window) and latency_at(window, 0.95) <= normal_s
 
 
 def _steps(began: float) -> list[float]:
     """The seconds after a moment at which a whole window can begin."""
     return [began + number for number in range(int(RECOVERY_S - WINDOW_S))]
-
-
-def _load() -> str:
-    return f"{os.getloadavg()[0]:.2f}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from leaks import Leaks
 from never_said import forbidden_claims, is_bone_card, words_of
 
 from cds_service.config import Settings
@@ -88,6 +89,18 @@ def no_card_says_what_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> Iterator[
         monkeypatch.setitem(PROFILES, name, listening(render))
     yield
     assert {claim for text in said for claim in forbidden_claims(text)} == set()
+
+
+_leaks = Leaks()
+
+
+@pytest.fixture(autouse=True)
+def leaks() -> Iterator[Leaks]:
+    """Whatever a test does: what it put into an application is searched for where others read."""
+    _leaks.begin()
+    with _leaks.listening():
+        yield _leaks
+    assert _leaks.found() == []
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from leaks import CANARY
 
 from cds_service.engine import Answer, DuplicateService, answer, load_services, services
 from cds_service.engine.explanation import as_json
@@ -38,7 +39,8 @@ from cds_service.registry import Client
 
 AS_OF = date(2026, 11, 23)
 SYSTEM = "http://www.ama-assn.org/go/cpt"
-MINE = {"reference": "Patient/p1"}
+PERSON = f"{CANARY}-person"
+MINE = {"reference": f"Patient/{PERSON}"}
 CLIENT = Client(
     name="demo",
     profile="standard",
@@ -123,7 +125,7 @@ SERVICE = Service(
     warm_up=lambda: None,
     warnings=lambda settings: (),
 )
-PATIENT = {"resourceType": "Patient", "id": "p1"}
+PATIENT = {"resourceType": "Patient", "id": PERSON}
 
 
 def draft(identifier: str = "1", code: str = "A", **more: Any) -> dict[str, Any]:
@@ -142,7 +144,7 @@ def body(*entries: Any, selections: Any = None, prefetch: Any = None) -> dict[st
     """A request; with selections it is order-select, else order-sign."""
     context: dict[str, Any] = {
         "userId": "Practitioner/1",
-        "patientId": "p1",
+        "patientId": PERSON,
         "draftOrders": {
             "resourceType": "Bundle",
             "entry": [entry if "resource" in entry else {"resource": entry} for entry in entries],
@@ -400,7 +402,9 @@ JSON: Any = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
-    | st.sampled_from(["Bundle", "Patient", "Observation", "p1", "Patient/p1", "OperationOutcome"])
+    | st.sampled_from(
+        ["Bundle", "Patient", "Observation", PERSON, MINE["reference"], "OperationOutcome"]
+    )
     | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)

@@ -17,7 +17,7 @@ from builders import (
     patient,
     prefetch,
 )
-from fhir_calls import Caller, body
+from fhir_calls import TOKEN, Caller, body
 from fhir_faulty import FaultyServer
 from fhir_upstream import InMemory
 
@@ -59,7 +59,7 @@ def test_everything_missing_is_read(server: FaultyServer) -> None:
     assert found.order["scenario"] == "surveillance"
     assert (found.order["timing"], found.reasons) == ("on-time", {})
     for seen in server.seen("healthy"):
-        assert seen.headers["Authorization"] == "Bearer a-token"
+        assert seen.headers["Authorization"] == f"Bearer {TOKEN}"
         assert seen.method == "GET"
     queries = {seen.resource_type: seen.query for seen in server.seen("healthy")}
     assert queries["Condition"] == "patient=pat-1&_count=100"

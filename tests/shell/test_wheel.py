@@ -76,7 +76,7 @@ def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(bin_folder: Path, cwd: Path, *command: str, text: str = "") -> str:
     """The output of a command in the clean environment, called from another folder."""
-    environment = {"PATH": os.environ["PATH"]}
+    environment = {"PATH": os.environ["PATH"], "XDG_STATE_HOME": str(cwd)}
     result = subprocess.run(
         [str(bin_folder / command[0]), *command[1:]],
         cwd=cwd,

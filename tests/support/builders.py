@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from leaks import CANARY
+
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -21,6 +23,9 @@ KEYS = {
 }
 
 Resource = dict[str, Any]
+NAME = {"family": f"{CANARY}-family", "given": [f"{CANARY}-given"]}
+MINE = {"reference": f"Patient/{PATIENT_ID}", "display": f"{CANARY}-subject"}
+"""Nobody may ever read these in a log, an error, a metric or a record: see `leaks`."""
 
 
 def concept(system: str, code: str, text: str | None = None) -> Resource:
@@ -33,7 +38,7 @@ def patient(
     gender: str | None = "female", birth: str | None = "1958-03-04", **more: Any
 ) -> Resource:
     """A Patient; None leaves an element out."""
-    found: Resource = {"resourceType": "Patient", "id": PATIENT_ID}
+    found: Resource = {"resourceType": "Patient", "id": PATIENT_ID, "name": [NAME]}
     if gender:
         found["gender"] = gender
     if birth:
@@ -58,7 +63,7 @@ def observation(
         "id": identifier,
         "status": status,
         "code": concept(system, code),
-        "subject": {"reference": f"Patient/{PATIENT_ID}"},
+        "subject": dict(MINE),
     }
     if when is not None:
         found["effectiveDateTime"] = when
@@ -83,7 +88,7 @@ def condition(
         "resourceType": "Condition",
         "id": identifier,
         "code": concept(system, code),
-        "subject": {"reference": f"Patient/{PATIENT_ID}"},
+        "subject": dict(MINE),
     }
     if clinical:
         found["clinicalStatus"] = concept(f"{base}clinical", clinical)
@@ -112,7 +117,7 @@ def medication_request(
         "status": status,
         "intent": "order",
         "medicationCodeableConcept": drug | ({"text": text} if text else {}),
-        "subject": {"reference": f"Patient/{PATIENT_ID}"},
+        "subject": dict(MINE),
     }
     if authored:
         found["authoredOn"] = authored
@@ -134,7 +139,7 @@ def service_request(identifier: str, code: str, *, system: str = CPT, **more: An
         "status": "draft",
         "intent": "order",
         "code": concept(system, code),
-        "subject": {"reference": f"Patient/{PATIENT_ID}"},
+        "subject": dict(MINE),
     } | more
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from builders import service_request
+from leaks import CANARY
 from service import AS_OF, KEY, client
 
 from cds_service.engine import FhirServers, answer
@@ -16,7 +17,7 @@ from cds_service.protocol.advice import ChartNotReadable
 from cds_service.registry import Client, Registry
 from hooks.bone_density import SERVICE
 
-TOKEN = "a-token"
+TOKEN = f"{CANARY}-access-token"
 ALL_SCOPES = "launch patient/*.rs"
 
 

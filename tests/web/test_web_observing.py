@@ -295,7 +295,7 @@ def _toy(expected: dict[str, Any], *, fails: bool = False) -> Service:
         "id": "d",
         "status": "draft",
         "intent": "order",
-        "subject": {"reference": "Patient/p"},
+        "subject": {"reference": "Patient/observed-1"},
         "code": {"text": "a study"},
     }
     request = {
@@ -303,10 +303,10 @@ def _toy(expected: dict[str, Any], *, fails: bool = False) -> Service:
         "hookInstance": "0d6f3f6e-7c7f-4f4c-8a1e-0b6b6a6f5a10",
         "context": {
             "userId": "Practitioner/1",
-            "patientId": "p",
+            "patientId": "observed-1",
             "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": draft}]},
         },
-        "prefetch": {"patient": {"resourceType": "Patient", "id": "p"}},
+        "prefetch": {"patient": {"resourceType": "Patient", "id": "observed-1"}},
     }
 
     def evaluate(selection: Selection, chart: Any, settings: Any, as_of: date) -> Assessment:

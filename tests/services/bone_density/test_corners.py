@@ -365,7 +365,7 @@ def test_added_order_belongs_to_the_same_visit() -> None:
     assert action["type"] == "create"
     for name in ("encounter", "requester", "priority", "intent"):
         assert added[name] == more[name]
-    assert (added["status"], added["subject"]) == ("draft", SUBJECT)
+    assert (added["status"], added["subject"]) == ("draft", DXA["subject"])
     assert added["bodySite"][0]["coding"][0]["code"] == "62413002"
     assert "note" not in added
 

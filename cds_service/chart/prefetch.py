@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -81,9 +81,12 @@ class _Reading:
     values: Mapping[str, PrefetchValue] = field(init=False)
     by_type: dict[str, dict[Hashable, Resource]] = field(init=False, default_factory=dict)
     unmatched: dict[str, list[Resource]] = field(init=False, default_factory=dict)
+    keys: dict[str, list[str]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.values = self.check.values
+        for published in self.items:
+            self.keys.setdefault(published.resource_type, []).append(published.key)
         unmatched = self.check.unmatched
         for value in self.values.values():
             if not unmatched and len(value.types) == 1:
@@ -130,8 +133,7 @@ class _Reading:
         return Part(resource_type, state, reason, resources, unmatched)
 
     def _state(self, resource_type: str) -> tuple[PartState, str | None]:
-        own = [item.key for item in self.items if item.resource_type == resource_type]
-        found = _worst(self._own_state(key, resource_type) for key in own)
+        found = _worst([self._own_state(key, resource_type) for key in self.keys[resource_type]])
         if found[0] is not PartState.UNREAD:
             return found
         published = {item.key for item in self.items}
@@ -176,9 +178,11 @@ class _Reading:
 
 
 def _worst(
-    states: Iterable[tuple[PartState, str | None]],
+    states: Sequence[tuple[PartState, str | None]],
 ) -> tuple[PartState, str | None]:
     """The worst of some states with its reason; the first of equals."""
+    if len(states) == 1:
+        return states[0]
     return max(states, key=lambda found: _WORST_LAST.index(found[0]))
 
 

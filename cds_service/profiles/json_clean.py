@@ -16,19 +16,21 @@ def without_empties(value: Any) -> Any:
     Raises NullNeeded where leaving one out would pair the values of a list with the extensions of
     other ones.
     """
+    if value is None or isinstance(value, str | int | float):
+        return None if value == "" else value
     if isinstance(value, Mapping):
-        kept = {name: clean for name, item in value.items() if _is(clean := without_empties(item))}
+        kept = {
+            name: clean
+            for name, item in value.items()
+            if (clean := without_empties(item)) is not None
+        }
         for name in kept:
             if isinstance(value[name], list) and f"_{name.removeprefix('_')}" in value:
                 _check_alignment(value, name.removeprefix("_"))
         return kept or None
     if isinstance(value, list):
-        return [clean for item in value if _is(clean := without_empties(item))] or None
-    return None if value == "" else value
-
-
-def _is(clean: Any) -> bool:
-    return clean is not None
+        return [clean for item in value if (clean := without_empties(item)) is not None] or None
+    return value
 
 
 def _check_alignment(value: Mapping[str, Any], name: str) -> None:

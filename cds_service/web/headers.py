@@ -13,6 +13,7 @@ _HEADERS = (
 )
 
 _PAGES = (
+    *_HEADERS,
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -31,8 +32,11 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def add(response: Response) -> Response:
-        for name, value in (*_HEADERS, *(_PAGES if response.mimetype == "text/html" else ())):
-            response.headers.setdefault(name, value)
+        headers = response.headers
+        given = {name.lower() for name, _ in headers}
+        for name, value in _PAGES if response.mimetype == "text/html" else _HEADERS:
+            if name.lower() not in given:
+                headers.add(name, value)
         if response.status_code != 401:  # a refused token gets the same bytes every time
-            response.headers[HEADER] = correlation_id()
+            headers[HEADER] = correlation_id()
         return response

@@ -93,6 +93,28 @@ def test_mutants(app: Flask, batch: int, data: st.DataObject) -> None:
                 del holder[last]
         except (KeyError, IndexError, TypeError):
             continue  # an earlier mutation took this place away
+    _check_answer(app, body)
+
+
+@pytest.mark.parametrize("batch", range(2))
+@settings(max_examples=1250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_damaged_resources(app: Flask, batch: int, data: st.DataObject) -> None:
+    """Two to four places of one resource hold something else: some faults only meet there."""
+    body = copy.deepcopy(data.draw(st.sampled_from(BODIES)))
+    part = data.draw(st.sampled_from(sorted(body["prefetch"])))
+    resource: Any = body["prefetch"][part]
+    if resource["resourceType"] == "Bundle":
+        if "entry" not in resource:
+            return
+        resource = data.draw(st.sampled_from(resource["entry"]))["resource"]
+    for name in data.draw(st.lists(st.sampled_from(sorted(resource)), min_size=2, max_size=4)):
+        if name not in ("resourceType", "id"):
+            resource[name] = data.draw(ODD)
+    _check_answer(app, body)
+
+
+def _check_answer(app: Flask, body: dict[str, Any]) -> None:
     response = app.test_client().post(URL, data=json.dumps(body), content_type="application/json")
     assert response.status_code in (200, 412, 422), response.status_code
     schema = "response" if response.status_code == 200 else "operation-outcome"

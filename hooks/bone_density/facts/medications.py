@@ -123,7 +123,7 @@ def _course(
         medication = resolve(resource.get("medicationReference"), resource, reading.chart.related)
         concept = medication.get("code") if medication else None
     if not isinstance(concept, dict):
-        if _is_taken(resource, resource_type):
+        if _is_taken(resource, resource_type) is not False:
             reading.lose(resource, "medication not readable")
         return
     text = concept.get("text")
@@ -142,8 +142,12 @@ def _course(
         return
     if not reading.accept(resource):
         return
-    if not _is_taken(resource, resource_type):
-        reading.ignore(resource, f"status {status}, not taken" if status else "not taken")
+    is_taken = _is_taken(resource, resource_type)
+    if is_taken is None:
+        reading.lose(resource, "not said whether it is taken")
+        return
+    if not is_taken:
+        reading.ignore(resource, f"status {status}, not taken")
         return
     if isinstance(match, Conflict):
         reading.lose(resource, "codes name two different drugs")
@@ -168,12 +172,17 @@ def _course(
     )
 
 
-def _is_taken(resource: Raw, resource_type: str) -> bool:
+def _is_taken(resource: Raw, resource_type: str) -> bool | None:
+    """Whether the drug is or was taken by what the record says; None where that is unreadable."""
+    intent, status = resource.get("intent"), status_of(resource)
+    is_order = resource_type == "MedicationRequest"
     if resource.get("doNotPerform") is True:
         return False
-    if resource_type == "MedicationRequest" and resource.get("intent") not in _ORDER_INTENTS:
+    if is_order and isinstance(intent, str) and intent not in _ORDER_INTENTS:
         return False
-    return status_of(resource) in _TAKEN[resource_type]
+    if status is not None and status not in _TAKEN[resource_type]:
+        return False
+    return None if status is None or (is_order and not isinstance(intent, str)) else True
 
 
 def _with_indication(match: DrugMatch, findings: Findings) -> DrugMatch:

@@ -1766,6 +1766,37 @@ def test_unresolved_drug_is_named() -> None:
     assert ignored(ask(DXA, LOW, record)) == {"MedicationRequest/m": "medication not readable"}
 
 
+@pytest.mark.parametrize(
+    ("status", "intent", "reasons"),
+    [
+        ("active", "order", {"MedicationRequest/m": "medication not readable"}),
+        ("active", {}, {"MedicationRequest/m": "medication not readable"}),
+        ([], "order", {"MedicationRequest/m": "medication not readable"}),
+        (None, ["order"], {"MedicationRequest/m": "medication not readable"}),
+        ("cancelled", {}, {}),
+        ([], "plan", {}),
+    ],
+)
+def test_unreadable_drug_that_may_be_taken(
+    status: object, intent: object, reasons: dict[str, str]
+) -> None:
+    """A drug that cannot be read is passed over only where the record says it is not taken."""
+    record = medication_request("m", "904431", "2024-11-20")
+    record |= {"medicationCodeableConcept": "904431", "status": status, "intent": intent}
+    assert ignored(ask(DXA, LOW, record)) == reasons
+
+
+@pytest.mark.parametrize("element", ["status", "intent"])
+def test_not_said_whether_a_drug_is_taken(element: str) -> None:
+    """A drug whose status or intent is withheld is neither taken nor not taken."""
+    record = without(medication_request("m", "904431", "2024-11-20"), element)
+    reason = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+    record |= {f"_{element}": {"extension": [{"url": reason, "valueCode": "masked"}]}}
+    explanation = ask(DXA, LOW, record)
+    assert ignored(explanation) == {"MedicationRequest/m": "not said whether it is taken"}
+    assert "MedicationRequest" in {gap["data"] for gap in explanation["unread"]}
+
+
 def test_empty_list_of_instructions() -> None:
     """An empty list of instructions is no dose of nothing."""
     record = dosed()

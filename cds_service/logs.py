@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -47,6 +46,7 @@ MAX_PLACES = 12
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 """The id of the request that is being answered; None outside of one."""
 
+_OURS = f"{OURS}."
 _FLASK = f"{OURS}.web"
 """Flask's own logger bears the application's name; it would say the address that was asked for."""
 _SERVER = "gunicorn.error"
@@ -75,6 +75,9 @@ _LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 _FORMATS: dict[str, Callable[[dict[str, object]], str]] = {}
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
 _second: tuple[int, str] = (-1, "")
+_NUMBERS = frozenset({int, float, bool})
+_IN_FRONT = frozenset({"time", "level", "logger", "pid", "event", "place"})
+"""What a text line does not say as name=value."""
 
 
 class Formatter(logging.Formatter):
@@ -138,17 +141,18 @@ def said(record: logging.LogRecord) -> dict[str, object]:
         "time": _moment(record.created),
         "level": _LEVELS.get(record.levelno, "error"),
         "logger": record.name,
-        "pid": os.getpid(),
-        "event": _event(record),
+        "pid": record.process,
     }
+    is_ours = record.name.startswith(_OURS) and record.name != _FLASK
+    line["event"] = (record.getMessage() if is_ours else _of_library(record))[:MAX_CHARACTERS]
     identifier = correlation.get()
     if identifier is not None:
         line["correlation_id"] = identifier
     fields: Mapping[str, object] | None = getattr(record, "fields", None)
-    if fields is not None and _is_ours(record.name):
+    if fields is not None and is_ours:
         for name, value in fields.items():
-            if name in FIELDS and value is not None:
-                line[name] = _short(value)
+            if value is not None and name in FIELDS:
+                line[name] = value if type(value) in _NUMBERS else _short(value)
     if record.exc_info and record.exc_info[1] is not None:
         line |= fault(record.exc_info[1])
     return line
@@ -170,30 +174,22 @@ def places(trace: TracebackType | None) -> list[str]:
     return found[-MAX_PLACES:]
 
 
-def _is_ours(name: str) -> bool:
-    return name.startswith(f"{OURS}.") and name != _FLASK
-
-
-def _event(record: logging.LogRecord) -> str:
-    if _is_ours(record.name):
-        return record.getMessage()[:MAX_CHARACTERS]
+def _of_library(record: logging.LogRecord) -> str:
+    """What may be said of what is not this program's own."""
     if not isinstance(record.msg, str):
         return "(not shown)"
     if record.name == _SERVER and record.msg in _SAYABLE:
-        return record.getMessage()[:MAX_CHARACTERS]
+        return record.getMessage()
     if not record.args:
         return "(not shown)"  # without arguments it may be a finished text
     arguments = record.args if isinstance(record.args, tuple) else ()
     try:
-        shown = record.msg % tuple(one if type(one) is int else "…" for one in arguments)
+        return record.msg % tuple(one if type(one) is int else "…" for one in arguments)
     except (TypeError, ValueError):
-        shown = record.msg
-    return shown[:MAX_CHARACTERS]
+        return record.msg
 
 
 def _short(value: object) -> object:
-    if isinstance(value, int | float):
-        return value
     if isinstance(value, list):
         return [str(one)[:MAX_CHARACTERS] for one in value[-MAX_PLACES:]]
     return str(value)[:MAX_CHARACTERS]
@@ -212,16 +208,16 @@ def _moment(created: float) -> str:
 
 def _as_text(line: dict[str, object]) -> str:
     """For people: the same words, what else is said as name=value after them."""
-    head = " ".join(str(line.pop(name)) for name in ("time", "level", "logger"))
-    line.pop("pid")
-    event, trail = _plain(str(line.pop("event"))), line.pop("place", [])
-    rest = "".join(f" {name}={_value(value)}" for name, value in line.items())
-    where = "".join(f" < {_plain(place)}" for place in reversed(trail))  # type: ignore[call-overload]
-    return f"{head} {event}{rest}{where}"
+    words = [f"{line['time']} {line['level']} {line['logger']} {_plain(str(line['event']))}"]
+    for name, value in line.items():
+        if name not in _IN_FRONT:
+            words.append(f"{name}={value if type(value) in _NUMBERS else _value(str(value))}")
+    if "place" in line:
+        words += [f"< {_plain(place)}" for place in reversed(line["place"])]  # type: ignore[call-overload]
+    return " ".join(words)
 
 
-def _value(value: object) -> str:
-    text = str(value)
+def _value(text: str) -> str:
     return _plain(text) if " " not in text and '"' not in text else _encode(text)
 
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from cds_service.web.refusals import Overloaded
 
 
 class Admission:
-    """Counts the calls of one process.
+    """Counts the calls of one process: a context in which one call is under way.
 
     With many threads a few are kept free, so that a call that is turned away need not wait for the
-    others; with few threads a queue is shorter than a second try.
+    others; with few threads a queue is shorter than a second try. Entering raises Overloaded.
     """
 
     def __init__(self, threads: int) -> None:
         kept_free = max(2, threads // 8) if threads >= 16 else 0
-        self._free = threading.Semaphore(threads - kept_free)
+        self._free = threads - kept_free
+        self._lock = threading.Lock()
 
-    @contextmanager
-    def call(self) -> Iterator[None]:
-        """One call; raises Overloaded."""
-        if not self._free.acquire(blocking=False):
-            raise Overloaded
-        try:
-            yield
-        finally:
-            self._free.release()
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free == 0:
+                raise Overloaded
+            self._free -= 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._free += 1

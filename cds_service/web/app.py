@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Flask
 
@@ -14,12 +15,9 @@ from cds_service.store import Database, DecisionLog, FeedbackLog
 from cds_service.web import (
     admin,
     console,
-    correlation,
-    cors,
     errors,
     explain,
     feedback,
-    headers,
     health,
     metrics,
     openapi,
@@ -30,8 +28,10 @@ from cds_service.web.about import about_blueprint
 from cds_service.web.admission import Admission
 from cds_service.web.bodies import encode
 from cds_service.web.context import Context
+from cds_service.web.cors import Cors
 from cds_service.web.deploy import deploy, switches_of
 from cds_service.web.discovery import discovery_document
+from cds_service.web.frame import Frame
 from cds_service.web.live import Live
 from cds_service.web.meters import Meters
 from cds_service.web.observer import USED_TOKENS, Observer
@@ -57,7 +57,7 @@ def create_app(
     databases = {"tables": database}
     if settings.auth is Auth.REQUIRED:
         databases[USED_TOKENS] = database.for_replay()
-    app = Flask("cds_service.web", static_folder="static", template_folder="templates")
+    app = _Application("cds_service.web", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     # A redirected POST loses its body in many clients: both spellings are served instead.
     app.url_map.strict_slashes = False
@@ -77,7 +77,6 @@ def create_app(
         discovery=encode(discovery_document(installed)),
         openapi=encode(openapi_document(settings, installed)),
     ).install(app)
-    correlation.install(app)
     admin.install(app, settings.admin_port)
     for module in (services, feedback, health, openapi, metrics, reports):
         app.register_blueprint(module.blueprint)
@@ -87,6 +86,14 @@ def create_app(
     if settings.console_enabled:
         app.register_blueprint(console.blueprint)
     errors.install(app)
-    headers.install(app)
-    cors.install(app, lambda: live.deployment.registry, development=settings.is_development)
+    cors = Cors(lambda: live.deployment.registry, settings.is_development)
+    app.wsgi_app = Frame(app.wsgi_app, cors)  # type: ignore[method-assign]
     return app
+
+
+class _Application(Flask):
+    """Flask where every view is a plain function, and none is asked whether it is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func

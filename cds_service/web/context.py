@@ -77,7 +77,7 @@ class Context:
         Raises Overloaded, Rejected where authentication is required, TooMany, or StoreError.
         """
         began = monotonic()
-        with self.admission.call():
+        with self.admission:
             deployment = self.live.deployment
             name = DEVELOPMENT
             if deployment.verifier is not None:

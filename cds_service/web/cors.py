@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-
-from flask import Flask, Response, request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cds_service.registry import Registry
+from cds_service.web.headers import Headers
 
-_PATHS = re.compile(r"/cds-services(?:/.*)?\Z")
+_PATH = "/cds-services"
 _METHODS = "GET, POST, OPTIONS"
 _HEADERS = ("authorization", "content-type")
 _MAX_AGE_S = "600"
@@ -19,31 +20,44 @@ ANY_LOOPBACK = re.compile(
 """Origins on the developer's own machine, on any port."""
 
 
-def install(app: Flask, registry: Callable[[], Registry], *, development: bool) -> None:
-    """Allow the clients' origins, in development any loopback origin too; errors included.
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Allows the clients' origins, in development any loopback origin too; errors included.
 
     A preflight does not say which client it belongs to, so the origins of all clients count.
     Tokens travel in the Authorization header, never in cookies: no credentials.
     """
 
-    @app.after_request
-    def allow(response: Response) -> Response:
-        if not _PATHS.match(request.path):
-            return response
-        response.headers.add("Vary", "Origin")
-        origin = request.headers.get("Origin")
-        if origin is None or not _is_allowed(origin, registry(), development):
-            return response
-        response.headers["Access-Control-Allow-Origin"] = origin
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response.headers["Access-Control-Allow-Methods"] = _METHODS
-            response.headers["Access-Control-Max-Age"] = _MAX_AGE_S
-            asked = request.headers.get("Access-Control-Request-Headers", "")
-            allowed = [name for name in re.split(r"[,\s]+", asked.lower()) if name in _HEADERS]
-            if allowed:
-                response.headers["Access-Control-Allow-Headers"] = ", ".join(sorted(set(allowed)))
-        return response
+    registry: Callable[[], Registry]
+    development: bool
+
+    def headers(self, environ: Mapping[str, Any]) -> Headers:
+        """What the answer to a request (a WSGI environment) says to the browser."""
+        path = "/" + environ.get("PATH_INFO", "").lstrip("/")
+        if path != _PATH and not path.startswith(f"{_PATH}/"):
+            return []
+        found = [("Vary", "Origin")]
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and self._is_allowed(origin):
+            found.append(("Access-Control-Allow-Origin", origin))
+            if environ["REQUEST_METHOD"] == "OPTIONS":
+                found += _preflight(environ)
+        return found
+
+    def _is_allowed(self, origin: str) -> bool:
+        if origin in self.registry().cors_origins():
+            return True
+        return self.development and ANY_LOOPBACK.match(origin) is not None
 
 
-def _is_allowed(origin: str, registry: Registry, development: bool) -> bool:
-    return origin in registry.cors_origins() or bool(development and ANY_LOOPBACK.match(origin))
+def _preflight(environ: Mapping[str, Any]) -> Headers:
+    """What a page may send, where the browser asks for it."""
+    if "HTTP_ACCESS_CONTROL_REQUEST_METHOD" not in environ:
+        return []
+    asked = re.split(r"[,\s]+", environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "").lower())
+    found = [
+        ("Access-Control-Allow-Methods", _METHODS),
+        ("Access-Control-Max-Age", _MAX_AGE_S),
+    ]
+    allowed = sorted({name for name in asked if name in _HEADERS})
+    return [*found, ("Access-Control-Allow-Headers", ", ".join(allowed))] if allowed else found

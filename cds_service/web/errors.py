@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from cds_service.logs import fault
+from cds_service.logs import correlation, fault
 from cds_service.protocol.advice import ChartNotReadable
 from cds_service.protocol.chart import Unread
 from cds_service.protocol.errors import InvalidRequest, WrongPatient
@@ -19,7 +19,6 @@ from cds_service.security import Rejected
 from cds_service.store import NotTheirCard, StoreError
 from cds_service.web.bodies import json_response
 from cds_service.web.context import context
-from cds_service.web.correlation import correlation_id
 from cds_service.web.refusals import (
     BadQuery,
     ForeignPage,
@@ -144,7 +143,7 @@ def install(app: Flask) -> None:
         if failure.status != 401:  # those are counted where it is known why
             context().meters.refuse(g.get("client"), failure.status, failure.reason)
         if failure.status >= 500:
-            failure = _numbered(failure, correlation_id())
+            failure = _numbered(failure, correlation.get() or "")
         if failure.status == 500:
             # The exception's own text may hold values of the patient: type and place are told.
             _log.error("fault", extra={"fields": fault(_innermost(error))})

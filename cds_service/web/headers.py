@@ -1,10 +1,9 @@
-"""Headers that every response carries."""
+"""Headers that every answer carries."""
 
 from __future__ import annotations
 
-from flask import Flask, Response
-
-from cds_service.web.correlation import HEADER, correlation_id
+Headers = list[tuple[str, str]]
+"""As WSGI has them."""
 
 _HEADERS = (
     ("Cache-Control", "no-store"),
@@ -24,19 +23,12 @@ _PAGES = (
 """Pages run their own scripts only, ask nobody else, and are shown inside nobody else's."""
 
 
-def install(app: Flask) -> None:
-    """Answers hold patient data: nobody on the way keeps them or guesses at their type.
+def missing(given: Headers) -> Headers:
+    """What an answer with these headers still lacks.
 
-    A page that holds none sets what differs itself.
+    Answers hold patient data: nobody on the way keeps them or guesses at their type. A page that
+    holds none sets what differs itself.
     """
-
-    @app.after_request
-    def add(response: Response) -> Response:
-        headers = response.headers
-        given = {name.lower() for name, _ in headers}
-        for name, value in _PAGES if response.mimetype == "text/html" else _HEADERS:
-            if name.lower() not in given:
-                headers.add(name, value)
-        if response.status_code != 401:  # a refused token gets the same bytes every time
-            headers[HEADER] = correlation_id()
-        return response
+    known = {name.lower(): value for name, value in given}
+    is_page = known.get("content-type", "").startswith("text/html")
+    return [one for one in (_PAGES if is_page else _HEADERS) if one[0].lower() not in known]

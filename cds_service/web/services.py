@@ -12,7 +12,7 @@ from cds_service.protocol.service import Service
 from cds_service.records import Reasoning
 from cds_service.web.bodies import json_response, read_object
 from cds_service.web.context import context
-from cds_service.web.meters import Call
+from cds_service.web.meters import Call, Meters
 
 blueprint = Blueprint("services", __name__)
 _log = logging.getLogger("cds_service.calls")
@@ -29,8 +29,8 @@ def list_services() -> Response:
 @blueprint.post("/cds-services//<service_id>")
 def call_service(service_id: str) -> Response:
     """One hook call, answered with cards."""
-    call = g.call = _Call()
     here = context()
+    call = g.call = _Call(here.meters)
     path = f"/cds-services/{service_id}"
     with here.call(request.headers.get("Authorization"), path) as caller:
         call.client = caller.client.name
@@ -48,10 +48,11 @@ def call_service(service_id: str) -> Response:
 class _Call:
     """What is told of one hook call; nothing that a client wrote freely gets into it."""
 
-    __slots__ = ("began", "cards", "client", "hook", "reasoning", "service", "silence")
+    __slots__ = ("began", "cards", "client", "hook", "meters", "reasoning", "service", "silence")
 
-    def __init__(self) -> None:
+    def __init__(self, meters: Meters) -> None:
         self.began = monotonic()
+        self.meters = meters
         self.client = "unknown"
         self.silence: str | None = None
         self.service: Service | None = None
@@ -79,8 +80,9 @@ def tell_call(response: Response) -> Response:
         return response
     seconds = monotonic() - call.began
     service, hook, status = call.service_id, call.known_hook, response.status_code
-    unread = frozenset(g.get("unread", ()))
-    context().meters.count_call(
+    is_refusal = status >= 400
+    unread = frozenset(g.get("unread", ()) if is_refusal else ())
+    call.meters.count_call(
         Call(service, hook, call.client, status, seconds, call.reasoning, unread)
     )
     if _log.isEnabledFor(logging.INFO):
@@ -92,7 +94,7 @@ def tell_call(response: Response) -> Response:
             "ms": round(seconds * 1000, 1),
             "cards": call.cards,
             "silence": call.silence,
-            "reason": g.get("reason"),
+            "reason": g.get("reason") if is_refusal else None,
         }
         _log.info("call", extra={"fields": fields})
     return response

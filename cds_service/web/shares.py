@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
 
@@ -13,6 +13,7 @@ from cds_service.registry import Client
 from cds_service.web.refusals import TooMany
 
 _MINUTE_S = 60.0
+_UNCOUNTED = nullcontext()
 
 
 @dataclass(slots=True)
@@ -32,12 +33,14 @@ class Shares:
         self._shares: dict[str, _Share] = {}
         self._lock = threading.Lock()
 
-    @contextmanager
-    def call(self, client: Client) -> Iterator[None]:
-        """One call of a client; raises TooMany with the seconds until the next."""
+    def call(self, client: Client) -> AbstractContextManager[None]:
+        """One call of a client; entering raises TooMany with the seconds until the next."""
         if client.max_concurrent_calls is None and client.max_calls_per_minute is None:
-            yield
-            return
+            return _UNCOUNTED
+        return self._counted(client)
+
+    @contextmanager
+    def _counted(self, client: Client) -> Iterator[None]:
         with self._lock:
             share = self._shares.setdefault(client.name, _Share())
             self._take(share, client)

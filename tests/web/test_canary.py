@@ -214,7 +214,7 @@ def fail(*arguments: Any, **options: Any) -> Any:
 LAYERS = (
     ("cds_service.web.services:read_object", 500),
     ("cds_service.web.services:Call", 500),
-    ("cds_service.web.headers:correlation_id", 500),
+    ("cds_service.web.services:json_response", 500),
     ("cds_service.web.context:answer", 500),
     ("cds_service.engine.answer:read_request", 500),
     ("cds_service.engine.answer:check_subjects", 500),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -25,20 +26,18 @@ def test_places(threads: int, calls: int) -> None:
     """With many threads a few stay free to turn others away; every call gives its place back."""
     admission = Admission(threads)
     for _ in range(2):
-        held = [admission.call() for _ in range(calls)]
-        for one in held:
-            one.__enter__()
-        with pytest.raises(Overloaded), admission.call():
-            pass
-        for one in held:
-            one.__exit__(None, None, None)
+        with ExitStack() as held:
+            for _ in range(calls):
+                held.enter_context(admission)
+            with pytest.raises(Overloaded), admission:
+                pass
 
 
 def test_a_failed_call_gives_its_place_back() -> None:
     """A call that ends with an error holds no place."""
     admission = Admission(1)
     for _ in range(3):
-        with pytest.raises(ValueError, match="boom"), admission.call():
+        with pytest.raises(ValueError, match="boom"), admission:
             raise ValueError("boom")
 
 

@@ -24,7 +24,7 @@ CAP_BYTES = 4096
 class Server:
     """A running server."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
 
     def connection(self) -> closing[http.client.HTTPConnection]:
@@ -59,7 +59,7 @@ def _is_alive(server: Server) -> bool:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`cds-service serve` with one worker, started in an empty folder that is also its home."""
-    folder = tmp_path_factory.mktemp("server")
+    folder, log = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("said") / "log"
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
@@ -69,28 +69,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     }
     port = _free_port()
     command = [sys.executable, "-c", "from cds_service.cli import main; main()", "serve"]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)],
-        env=environment,
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command += ["--port", str(port)]
+    with log.open("wb") as written:
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=written, stderr=written
+        )
     server = Server(process, port)
     end = time.monotonic() + SECONDS_TO_START
     while not _is_alive(server):
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
-            pytest.fail(f"the server did not start:\n{process.communicate()[0]}")
+            pytest.fail(f"the server did not start:\n{log.read_text('utf-8')}")
         time.sleep(0.05)
     with server.connection() as connection:  # at least one call, whichever tests run here
         connection.request("POST", "/cds-services/none", "{}")
         connection.getresponse().read()
     yield server
     process.send_signal(signal.SIGTERM)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == 0
+    assert process.wait(30) == 0
+    output = log.read_text("utf-8")
     assert "Traceback" not in output
     assert " info cds_service.calls call " in output
     assert [path.name for path in folder.iterdir()] in ([], [".local"])  # its own store

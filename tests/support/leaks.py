@@ -2,8 +2,9 @@
 
 While a test runs, everything is heard that the process would log at DEBUG, every body and header
 of an error, the metrics, and every row that is written through SQLAlchemy, but for the comments
-that feedback is there to keep. In none of it may be what came in: a canary that the builders put
-into their resources, tokens, ids, names, birth dates, addresses and free texts of the requests.
+that feedback is there to keep; and what servers in other processes write. In none of it may be
+what came in: a canary that the builders put into their resources, tokens, ids, names, birth dates,
+addresses and free texts of the requests.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Response, request, request_finished, request_started
+from leaks_elsewhere import Elsewhere
 from sqlalchemy import Engine, event
 
 from cds_service.logs import OURS, Formatter
@@ -68,6 +70,7 @@ class Leaks:
         self.tokens: set[str] = set()
         self.told: list[tuple[str, str]] = []
         self._before: frozenset[str] = frozenset()
+        self._elsewhere = Elsewhere()
         self._apps: dict[int, Flask] = {}
         request_started.connect(self._started, weak=False)
         request_finished.connect(self._finished, weak=False)
@@ -78,6 +81,7 @@ class Leaks:
         self._before = frozenset(self._secrets())
         for kept in (self.bodies, self.tokens, self.told, self._apps):
             kept.clear()
+        self._elsewhere.begin()
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -96,7 +100,8 @@ class Leaks:
         """Which secret was told where, since the test began."""
         for app in self._apps.values():
             self.told.append(("metrics", app.extensions[OURS].meters.told().decode()))
-        told, secrets = list(self.told), self._secrets() | self._before | {CANARY}
+        told = [*self.told, *self._elsewhere.told()]
+        secrets = self._secrets() | self._before | {CANARY}
         everything = "\n".join(text for _, text in told)
         return [
             f"{secret!r} in {where}: {text[:400]}"
@@ -107,8 +112,8 @@ class Leaks:
         ]
 
     def _secrets(self) -> set[str]:
-        found = set(self.tokens)
-        for body in tuple(self.bodies):
+        found = self.tokens | self._elsewhere.tokens
+        for body in self.bodies | self._elsewhere.bodies:
             found |= secrets_of(body)
         return found
 

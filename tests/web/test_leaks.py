@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +101,60 @@ def test_found(
     assert leaks.found() == []
     let_out(app, secret)
     assert leaks.found()
+
+
+_LOOSE = """
+import http.server, sqlite3, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        said = (self.headers["Authorization"] + body.decode()).encode()
+        if sys.argv[1] == "log":
+            print(said.decode(), file=sys.stderr, flush=True)
+        if sys.argv[1] == "database":
+            with sqlite3.connect("store.db") as store:
+                store.execute("CREATE TABLE decision (patient)")
+                store.execute("INSERT INTO decision VALUES (?)", (said,))
+        self.send_response(422)
+        self.end_headers()
+        self.wfile.write(said if sys.argv[1] == "error" else b"{}")
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.handle_request()
+"""
+"""A server that tells one way or another what it is asked."""
+
+
+@pytest.mark.parametrize("channel", ["log", "database", "error", None])
+@pytest.mark.parametrize("has_log", [True, False])
+def test_found_in_other_processes(
+    leaks: Leaks, tmp_path: Path, channel: str | None, has_log: bool
+) -> None:
+    """What a server of its own writes is searched for what was sent to it."""
+    command = [sys.executable, "-c", _LOOSE, channel or "nowhere", "serve"]
+    with (
+        (tmp_path / "log").open("w") as written,
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=written if has_log else None,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+            sent = json.dumps(body("https://fhir.example.org/r4", prefetch=CHART)).encode()
+            headers = {"Authorization": f"Bearer {BEARER}"}
+            connection.request("POST", "/cds-services/bone-density-imaging", sent, headers)
+            assert connection.getresponse().read()
+    found = leaks.found()
+    leaks.begin()
+    missed = [secret for secret in SECRETS if not any(repr(secret) in line for line in found)]
+    assert missed == ([] if channel else list(SECRETS))
+    assert not [line for line in found if f"in the {channel}" not in line and channel != "error"]
 
 
 def test_what_is_written_late(app: Flask, leaks: Leaks) -> None:

@@ -69,7 +69,7 @@ ODD = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
-    st.floats(allow_nan=False),
+    st.floats(),
     st.text(max_size=6),
     st.sampled_from(
         [
@@ -83,6 +83,8 @@ ODD = st.one_of(
             "2024",
             "2024-13-01",
             "2024-02-30",
+            "2023-02-29",
+            "2024-W01-1",
             "0001-01-01",
             "2024-01-01T24:00:00Z",
             "2024-01-01T09:00:00",

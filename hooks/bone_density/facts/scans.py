@@ -137,14 +137,14 @@ def _documented(
         ("Procedure", frozenset({"completed"}), "performed"),
     ):
         for resource in _of_type(resource_type, reading, observations):
-            studies = studies_of(codings(resource.get("code")), reading.settings, reading.known)
-            if not studies:
-                continue
             if resource_type == "Observation" and (
                 name_of(resource) in known
                 or name_of(resource) in measurements.unusable
                 or "dataAbsentReason" in resource
             ):
+                continue
+            studies = studies_of(codings(resource.get("code")), reading.settings, reading.known)
+            if not studies:
                 continue
             status = status_of(resource)
             if status in _VOID:

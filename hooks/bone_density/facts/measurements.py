@@ -76,10 +76,10 @@ class Measurements:
 
 @dataclass(frozen=True, slots=True)
 class _NotUsed:
-    """Why a result is not used; `scan` when it still shows that a scan took place."""
+    """Why a result is not used; `scanned` when it still shows that a site was scanned."""
 
     reason: str
-    scan: Performed | None = None
+    scanned: Site | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +108,10 @@ def read_measurements(reading: Reading, observations: Iterable[Raw]) -> Measurem
             if isinstance(outcome, Measurement):
                 usable.append(outcome)
                 continue
-            unusable.setdefault(name_of(observation), outcome.reason)
-            if outcome.scan is not None:
-                performed.append(outcome.scan)
+            reference = name_of(observation)
+            unusable.setdefault(reference, outcome.reason)
+            if outcome.scanned is not None:
+                performed.append(Performed(reference, outcome.scanned, when))
     for reference, reason in unusable.items():
         reading.ignored.setdefault(reference, reason)
     return Measurements(_without_repeats(usable), tuple(performed), unusable)
@@ -177,18 +178,17 @@ def _read(
         element is not observation and "valueQuantity" not in element
     ):
         return _NotUsed("no-value")
-    scan = Performed(name_of(observation), site, when)
     if "valueQuantity" not in element:
         stated = any(key.startswith("value") for key in element)
-        return _NotUsed("value-not-a-quantity" if stated else "no-value", scan)
-    quantity = read_quantity(element.get("valueQuantity"))
+        return _NotUsed("value-not-a-quantity" if stated else "no-value", site)
+    quantity = read_quantity(element["valueQuantity"])
     if isinstance(quantity, Unreadable):
-        return _NotUsed(quantity.reason, scan)
+        return _NotUsed(quantity.reason, site)
     reason = _implausible(quantity, meaning.kind, reading)
     if reason is not None:
-        return _NotUsed(reason, scan)
+        return _NotUsed(reason, site)
     if site not in USABLE_SITES:
-        return _NotUsed(f"{site.value}-is-no-baseline", scan)
+        return _NotUsed(f"{site.value}-is-no-baseline", site)
     return Measurement(
         reference=name_of(observation),
         kind=meaning.kind,

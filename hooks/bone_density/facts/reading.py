@@ -55,19 +55,21 @@ class Reading:
             wanted = wanted | {code for _, code in self.settings.local_codes}
         found = []
         for observation in self.chart.part("Observation").resources:
-            is_wanted = "component" in observation
             try:
                 for coding in observation["code"]["coding"]:
                     if coding["code"].strip() in wanted:
-                        is_wanted = True
+                        break
+                else:
+                    if "component" not in observation:
+                        continue
             except (KeyError, TypeError, AttributeError):  # nothing ordinary: step by step
                 concept = observation.get("code")
                 if not isinstance(concept, dict):
                     self.lose(observation, "code not readable")
                     continue
-                is_wanted = is_wanted or has_code(concept.get("coding"), wanted)
-            if is_wanted:
-                found.append(observation)
+                if "component" not in observation and not has_code(concept.get("coding"), wanted):
+                    continue
+            found.append(observation)
         return found
 
     def note_unmatched(self) -> None:

@@ -125,6 +125,15 @@ def test_everyday_resources_take_the_short_cut(resource: dict[str, Any]) -> None
     assert _accepted(resource)
 
 
+@pytest.mark.parametrize("resource", EVERYDAY, ids=lambda item: item["resourceType"])
+@pytest.mark.parametrize("modifier", ["modifierExtension", "implicitRules"])
+def test_no_plain_shape_has_room_for_a_modifier(resource: dict[str, Any], modifier: str) -> None:
+    """What is plain means what it says: readers look for modifiers in all other resources only."""
+    assert not is_plain({**resource, modifier: [{"url": "urn:x", "valueBoolean": True}]})
+    assert not is_plain({**resource, modifier: "urn:x"})
+    assert not is_plain({**resource, modifier: []})
+
+
 @given(st.data())
 @settings(max_examples=1500, deadline=None)
 def test_nothing_invalid_is_plain(data: st.DataObject) -> None:

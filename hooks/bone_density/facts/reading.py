@@ -9,6 +9,7 @@ from datetime import date, timedelta, tzinfo
 from cds_service.fhir.checking import problem
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval
+from cds_service.fhir.plain import is_plain
 from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
 from cds_service.protocol.chart import Chart, Ignored, Part
 from cds_service.protocol.values import dataclass
@@ -95,6 +96,8 @@ class Reading:
 
     def accept(self, resource: Raw) -> bool:
         """Whether a resource that matters may be used: FHIR-valid and without modifiers."""
+        if is_plain(resource):  # valid, and no plain shape has room for a modifier
+            return True
         if has_unknown_meaning(resource):
             self.lose(resource, "modifier-extension-not-understood")
             return False

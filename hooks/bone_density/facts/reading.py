@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from dataclasses import field
 from datetime import date, timedelta, tzinfo
 
@@ -41,9 +41,9 @@ class Reading:
         """One part of the chart."""
         return self.chart.part(resource_type)
 
-    def resources(self, resource_type: str) -> Iterator[Raw]:
+    def resources(self, resource_type: str) -> tuple[Raw, ...]:
         """The received resources of one type."""
-        return iter(self.chart.part(resource_type).resources)
+        return self.chart.part(resource_type).resources
 
     def observations(self) -> list[Raw]:
         """Observations that may be results the rules read, found by their bare codes.
@@ -109,7 +109,10 @@ class Reading:
 
     def knows(self, *resource_types: str) -> bool:
         """True when absence from these parts may be read as absence from the chart."""
-        return all(self.part(item).is_known and item not in self.lost for item in resource_types)
+        for item in resource_types:
+            if item in self.lost or not self.chart.part(item).is_known:
+                return False
+        return True
 
     def is_future(self, when: DateInterval) -> bool:
         """Whether something certainly lies after the clinical date."""

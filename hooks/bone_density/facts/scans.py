@@ -35,18 +35,15 @@ class Scans:
     `central`: DXA of spine, hip or femur, or DXA whose site is not stated. `forearm`: forearm
     only. `unstated`: a density scan whose modality or site leaves open whether it was one.
     `elsewhere`: ultrasound, quantitative CT, heel and the like, which date no DXA.
+    `last_central`: when the newest dated central DXA was, an interval when dates are partial.
     """
 
     central: tuple[Scan, ...]
     forearm: tuple[Scan, ...]
     unstated: tuple[Scan, ...]
     elsewhere: tuple[Scan, ...]
+    last_central: DateInterval | None
     is_complete: bool
-
-    @property
-    def last_central(self) -> DateInterval | None:
-        """When the newest dated central DXA was, as an interval when dates are partial."""
-        return newest(self.central)
 
     @property
     def any_scan(self) -> bool:
@@ -69,7 +66,7 @@ class Scans:
         return self.no_central_found and not self.forearm
 
 
-def newest(scans: tuple[Scan, ...]) -> DateInterval | None:
+def newest(scans: Iterable[Scan]) -> DateInterval | None:
     """The interval in which the newest of several dated scans lies."""
     dates = [scan.when for scan in scans if scan.when is not None]
     if not dates:
@@ -109,7 +106,14 @@ def read_scans(reading: Reading, measurements: Measurements, observations: Itera
     complete = (
         reading.knows("Observation", "DiagnosticReport", "Procedure") and not measurements.unusable
     )
-    return Scans(tuple(central), tuple(forearm), tuple(unstated), tuple(elsewhere), complete)
+    return Scans(
+        central=tuple(central),
+        forearm=tuple(forearm),
+        unstated=tuple(unstated),
+        elsewhere=tuple(elsewhere),
+        last_central=newest(central),
+        is_complete=complete,
+    )
 
 
 def _observed(

@@ -20,7 +20,7 @@ class LowBmd:
 
     `unconfirmed` are diagnoses recorded as provisional or differential, `undecided_t` and
     `undecided_z` scores given as a bound that leaves both sides of the limit possible: they
-    establish nothing, and leave it open.
+    establish nothing, and leave it open. `evidence` are the references of all that establishes it.
     """
 
     by_t_score: tuple[Measurement, ...]
@@ -29,6 +29,7 @@ class LowBmd:
     unconfirmed: tuple[Finding, ...]
     undecided_t: tuple[Measurement, ...]
     undecided_z: tuple[Measurement, ...]
+    evidence: tuple[str, ...]
 
     def is_established(self, group: Group) -> bool:
         """Whether it is established for a patient of one group."""
@@ -40,13 +41,6 @@ class LowBmd:
         """Whether a bound leaves it open for one of these groups; Z-scores of younger only."""
         return bool(self.undecided_t or (Group.YOUNGER in groups and self.undecided_z))
 
-    @property
-    def evidence(self) -> tuple[str, ...]:
-        """References of everything that establishes it."""
-        results = [item.reference for item in (*self.by_t_score, *self.by_z_score)]
-        diagnoses = [finding.reference for finding in self.by_diagnosis]
-        return tuple(dict.fromkeys((*results, *diagnoses)))
-
 
 def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledge) -> LowBmd:
     """T-score below -1.0, Z-score at or below -2.0, or a coded diagnosis; never text.
@@ -56,22 +50,26 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
 
     Source: aace-2020, gighz-surveillance.
     """
-    t_scores = _scores(measurements, Kind.T_SCORE, known.number("low_bmd_t_score"))
-    z_scores = _scores(
+    by_t_score, undecided_t = _scores(measurements, Kind.T_SCORE, known.number("low_bmd_t_score"))
+    by_z_score, undecided_z = _scores(
         measurements, Kind.Z_SCORE, known.number("below_expected_range_z_score"), or_equal=True
     )
+    by_diagnosis = _distinct(findings.lasting(set_id) for set_id in DIAGNOSES)
+    results = [item.reference for item in (*by_t_score, *by_z_score)]
+    diagnoses = [finding.reference for finding in by_diagnosis]
     return LowBmd(
-        by_t_score=t_scores[0],
-        by_z_score=z_scores[0],
-        by_diagnosis=_distinct(findings.lasting(set_id) for set_id in DIAGNOSES),
+        by_t_score=by_t_score,
+        by_z_score=by_z_score,
+        by_diagnosis=by_diagnosis,
         unconfirmed=_distinct(
             tuple(
                 item for item in findings.active(set_id) if item.certainty is Certainty.PROVISIONAL
             )
             for set_id in DIAGNOSES
         ),
-        undecided_t=t_scores[1],
-        undecided_z=z_scores[1],
+        undecided_t=undecided_t,
+        undecided_z=undecided_z,
+        evidence=tuple(dict.fromkeys((*results, *diagnoses))),
     )
 
 
@@ -79,12 +77,16 @@ def _scores(
     measurements: Measurements, kind: Kind, limit: Decimal, *, or_equal: bool = False
 ) -> tuple[tuple[Measurement, ...], tuple[Measurement, ...]]:
     """Scores of one kind that lie below a limit, and those of which it cannot be told."""
-    scores = [item for item in measurements.usable if item.kind is kind]
-    below = tuple(item for item in scores if item.is_certainly_below(limit, or_equal=or_equal))
-    undecided = tuple(
-        item for item in scores if item not in below and item.may_be_below(limit, or_equal=or_equal)
-    )
-    return below, undecided
+    below: list[Measurement] = []
+    undecided: list[Measurement] = []
+    for item in measurements.usable:
+        if item.kind is not kind:
+            continue
+        if item.is_certainly_below(limit, or_equal=or_equal):
+            below.append(item)
+        elif item.may_be_below(limit, or_equal=or_equal):
+            undecided.append(item)
+    return tuple(below), tuple(undecided)
 
 
 def _distinct(groups: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:

@@ -123,8 +123,8 @@ def _not_comparable(
 def _discordance(reading: Reading, measurements: Iterable[Measurement]) -> Discordance | None:
     days: dict[str, list[Measurement]] = {}
     for item in measurements:
-        if item.kind is Kind.T_SCORE and _day(item) and not item.comparator:
-            days.setdefault(_day(item), []).append(item)
+        if item.kind is Kind.T_SCORE and not item.comparator and (day := _day(item)):
+            days.setdefault(day, []).append(item)
     for day in sorted(days, reverse=True):
         spine = [item for item in days[day] if item.site in SPINE_SITES]
         hip = [item for item in days[day] if item.site in HIP_SITES]

@@ -71,22 +71,30 @@ def codings(concept: object) -> tuple[CodedValue, ...]:
             continue
         system, display = item.get("system"), item.get("display")
         canonical = canonical_system(system) if isinstance(system, str) else None
-        bare = _bare(canonical, code.strip())
+        bare = code.strip()
+        if canonical in _FORMS:
+            bare = _FORMS[canonical](bare)
         if bare:
             shown = display if isinstance(display, str) else None
             found.append(CodedValue(canonical, bare, shown))
     return tuple(found)
 
 
-def _bare(system: str | None, code: str) -> str:
-    """The code that a concept is found by; empty when none is left."""
-    if system == SNOMED:
-        return code.partition(":")[0].partition("|")[0].strip()
-    if system == ICD10CM:
-        code = code.upper()
-        if len(code) > 3 and "." not in code:  # M8108XA: billing systems leave the dot out
-            return f"{code[:3]}.{code[3:]}"
+def _focus(expression: str) -> str:
+    """The focus concept of a SNOMED CT expression, without its term."""
+    return expression.partition(":")[0].partition("|")[0].strip()
+
+
+def _dotted(code: str) -> str:
+    """An ICD-10-CM code in capitals, with its dot."""
+    code = code.upper()
+    if len(code) > 3 and "." not in code:  # M8108XA: billing systems leave the dot out
+        return f"{code[:3]}.{code[3:]}"
     return code
+
+
+_FORMS = {SNOMED: _focus, ICD10CM: _dotted}
+"""The form in which codes of a system are looked up, where that is not the one they come in."""
 
 
 def concepts(value: object) -> list[object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
@@ -85,9 +84,12 @@ class Unreadable:
     reason: str
 
 
+_NUMBERS = (int, float, Decimal)
+
+
 def decimal(number: object) -> Decimal | None:
     """A JSON number as the decimal it was written as; anything else is None."""
-    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+    if isinstance(number, bool) or not isinstance(number, _NUMBERS):
         return None
     try:
         found = Decimal(str(number))
@@ -109,7 +111,8 @@ def read_quantity(quantity: object) -> Measured | Unreadable:
     comparator = quantity.get("comparator")
     if comparator is not None and comparator not in ("<", "<=", ">", ">="):
         return Unreadable("comparator-unknown")
-    unit = _unit(_spelling(quantity, "unit"), _spelling(quantity, "code"))
+    text, code = quantity.get("unit"), quantity.get("code")
+    unit = _unit(text if isinstance(text, str) else None, code if isinstance(code, str) else None)
     if isinstance(unit, str):
         return Unreadable(unit)
     return Measured(value if unit.factor == 1 else value * unit.factor, unit.unit, comparator)
@@ -119,11 +122,6 @@ def read_quantity(quantity: object) -> Measured | Unreadable:
 class _Scaled:
     unit: Unit | None
     factor: Decimal
-
-
-def _spelling(quantity: Mapping[str, object], name: str) -> str | None:
-    text = quantity.get(name)
-    return text if isinstance(text, str) else None
 
 
 @lru_cache(maxsize=1024)

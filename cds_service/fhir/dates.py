@@ -59,12 +59,11 @@ def read_date(value: object, zone: tzinfo) -> DateInterval | None:
 
 def read_instant(value: object) -> datetime | None:
     """A FHIR instant, or a dateTime with a time of day; a leap second counts as the one before."""
-    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
-    if not found:
+    if not isinstance(value, str) or not (found := _INSTANT.fullmatch(value)):
         return None
     minute, second, rest = found.groups()
     try:
-        return datetime.fromisoformat(f"{minute}:{'59' if second == '60' else second}{rest}")
+        return datetime.fromisoformat(f"{minute}:59{rest}" if second == "60" else value)
     except ValueError:
         return None
 
@@ -89,8 +88,9 @@ def read_event(resource: Mapping[str, object], name: str, zone: tzinfo) -> DateI
     A Period without start is dated by its end.
     """
     for suffix in ("DateTime", "Instant", "Date"):
-        if f"{name}{suffix}" in resource:
-            return read_date(resource[f"{name}{suffix}"], zone)
+        element = f"{name}{suffix}"
+        if element in resource:
+            return read_date(resource[element], zone)
     period = resource.get(f"{name}Period")
     if isinstance(period, dict):
         return read_date(period.get("start"), zone) or read_date(period.get("end"), zone)

@@ -9,7 +9,7 @@ do not accept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic_core import SchemaValidator
 from pydantic_core.core_schema import (
@@ -200,9 +200,7 @@ _SHAPES: dict[str, CoreSchema] = {
 }
 
 
-_IS_PLAIN = SchemaValidator(tagged_union_schema(_SHAPES, "resourceType")).isinstance_python
-
-
-def is_plain(resource: Mapping[str, object]) -> bool:
-    """Whether a resource is certainly valid; False only means that it has to be checked."""
-    return _IS_PLAIN(resource)
+is_plain: Callable[[Mapping[str, object]], bool] = SchemaValidator(
+    tagged_union_schema(_SHAPES, "resourceType")
+).isinstance_python
+"""Whether a resource is certainly valid; False only means that it has to be checked."""

@@ -11,7 +11,7 @@ from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval
 from cds_service.fhir.plain import is_plain
 from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
-from cds_service.protocol.chart import Chart, Ignored, Part
+from cds_service.protocol.chart import Chart, Ignored
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.knowledge import Knowledge
 from hooks.bone_density.settings import Settings
@@ -36,10 +36,6 @@ class Reading:
     def zone(self) -> tzinfo:
         """The client's time zone."""
         return self.chart.zone
-
-    def part(self, resource_type: str) -> Part:
-        """One part of the chart."""
-        return self.chart.part(resource_type)
 
     def resources(self, resource_type: str) -> tuple[Raw, ...]:
         """The received resources of one type."""

@@ -324,6 +324,7 @@ def test_component_of_an_unknown_panel() -> None:
     }
     panel = observation("p", "99999-9", None, "2024-11-10", component=[component])
     assert only_order(ask(DXA, panel))["scenario"] == "surveillance"
+    assert only_order(ask(DXA, {**panel, "code": {"text": "DXA"}}))["scenario"] == "surveillance"
 
 
 def test_order_whose_status_is_not_known() -> None:

@@ -52,7 +52,7 @@ _comparator = literal_schema(["<", "<=", ">=", ">"])
 
 
 def _list_of(item: CoreSchema) -> CoreSchema:
-    return list_schema(item, min_length=1, strict=True)
+    return list_schema(item, min_length=1, strict=True, fail_fast=True)
 
 
 def _object(elements: Mapping[str, CoreSchema], *required: str) -> CoreSchema:

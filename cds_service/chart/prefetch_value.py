@@ -20,6 +20,7 @@ _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _NO_RESOURCE = frozenset({"", "Bundle"})
 _OTHERS = _NO_RESOURCE | {"OperationOutcome"}
 _FAILED = ("error", "fatal")
+_TEXT = frozenset({str})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +93,15 @@ class PrefetchValue:
 
 def read_value(value: object) -> PrefetchValue:
     """The states of CDS Hooks kept apart: nothing found, not all, not readable."""
-    if value is None:
-        return PrefetchValue(PartState.EMPTY)
-    kind = _type_of(value)
-    if not isinstance(value, dict) or kind is None:
+    if not isinstance(value, dict):
+        return PrefetchValue(PartState.EMPTY) if value is None else _unread(NOT_FHIR)
+    kind = value.get("resourceType")
+    if kind == "Bundle":
+        return _read_bundle(value)
+    if not isinstance(kind, str) or not kind:
         return _unread(NOT_FHIR)
     if kind == "OperationOutcome":
         return _unread(f"OperationOutcome: {_code(listed(value.get('issue')))}")
-    if kind == "Bundle":
-        return _read_bundle(value)
     return PrefetchValue.of(PartState.PARTIAL, (Received(value, kind),), SINGLE)
 
 
@@ -125,13 +126,12 @@ def _read_ordinary(
     try:
         resources = tuple(map(_RESOURCE, entries))
         types = set(map(_TYPE, resources))
-        if "search" in chain.from_iterable(entries):
-            modes = set(map(_MODE, map(_SEARCH, entries)))
-        else:
-            modes = {"match"}
+        has_modes = "search" in chain.from_iterable(entries)
+        if has_modes and set(map(_MODE, map(_SEARCH, entries))) != {"match"}:
+            return None
     except (KeyError, TypeError):  # one holds something else
         return None
-    if modes != {"match"} or not all(type(kind) is str and kind not in _OTHERS for kind in types):
+    if not (_TEXT.issuperset(map(type, types)) and _OTHERS.isdisjoint(types)):
         return None
     reason = _shortfall(bundle, len(resources))
     state = PartState.COMPLETE if resources else PartState.EMPTY
@@ -173,7 +173,7 @@ def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:
         if isinstance(link, dict) and link.get("relation") == "next":
             return PAGED
     total = bundle.get("total")
-    if isinstance(total, int) and not isinstance(total, bool) and total > matches:
+    if type(total) is int and total > matches:
         return f"total says {total}"
     return None
 
@@ -200,11 +200,6 @@ def _code(issues: list[Any]) -> str:
         if isinstance(code, str) and len(code) <= 40 and _ISSUE_CODE.fullmatch(code):
             return code
     return "no code"
-
-
-def _type_of(value: object) -> str | None:
-    kind = value.get("resourceType") if isinstance(value, dict) else None
-    return kind if isinstance(kind, str) and kind else None
 
 
 def _unread(reason: str) -> PrefetchValue:

@@ -70,18 +70,16 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
     patient of `fhirAuthorization`.
     """
     values = {key: read_value(value) for key, value in request.prefetch.items()}
+    walked = _walked(request, values)
+    drafts = tuple(resources_at(request.draft_orders, DRAFTS))
     references = PatientReferences(
         request.patient_id,
         request.fhir_server,
-        {
-            found.full_url: found.resource["id"] == request.patient_id
-            for found in _patients(request, values)
-            if found.full_url and isinstance(found.resource.get("id"), str)
-        },
+        _patient_urls(chain(*walked.values(), drafts), request.patient_id),
     )
     wrong = [*_wrong_launch(request, references)]
     unmatched: dict[int, str] = {}
-    for found in _to_look_at(request, values, references):
+    for found in chain(_to_look_at(values, walked, references), drafts):
         resource = found.resource
         kind = resource.get("resourceType")
         subjects = _subjects(resource, references)
@@ -97,34 +95,42 @@ def check_subjects(request: HookRequest) -> SubjectCheck:
     return SubjectCheck(unmatched, values)
 
 
-def _patients(request: HookRequest, values: Mapping[str, PrefetchValue]) -> Iterator[Found]:
-    """Every Patient that came, with the fullUrl of its entry."""
+def _walked(
+    request: HookRequest, values: Mapping[str, PrefetchValue]
+) -> dict[str, tuple[Found, ...]]:
+    """All resources under each key that holds a Patient, or may hold more than was received."""
+    walked = {}
     for key, value in values.items():
-        if value.is_odd:
-            yield from _of_type("Patient", resources_at(request.prefetch[key], ("prefetch", key)))
+        if value.is_odd:  # Bundles in Bundles and the like: everything in it, however deep
+            walked[key] = tuple(resources_at(request.prefetch[key], ("prefetch", key)))
         elif "Patient" in value.types:
-            for item in value.received:
-                if item.resource_type == "Patient":
-                    yield item.found(key)
-    yield from _of_type("Patient", resources_at(request.draft_orders, DRAFTS))
+            walked[key] = tuple(item.found(key) for item in value.received)
+    return walked
 
 
-def _of_type(resource_type: str, found: Iterable[Found]) -> Iterator[Found]:
-    return (item for item in found if item.resource.get("resourceType") == resource_type)
+def _patient_urls(found: Iterable[Found], patient_id: str) -> dict[str, bool]:
+    """The fullUrl of every Patient that came, and whether it is the one of the call."""
+    return {
+        item.full_url: item.resource["id"] == patient_id
+        for item in found
+        if item.full_url
+        and item.resource.get("resourceType") == "Patient"
+        and isinstance(item.resource.get("id"), str)
+    }
 
 
 def _to_look_at(
-    request: HookRequest, values: Mapping[str, PrefetchValue], references: PatientReferences
+    values: Mapping[str, PrefetchValue],
+    walked: Mapping[str, tuple[Found, ...]],
+    references: PatientReferences,
 ) -> Iterator[Found]:
-    """Every resource but the ordinary ones, whose one subject is the patient of the call."""
+    """Every resource of prefetch but the ordinary ones, whose one subject is the patient."""
     for key, value in values.items():
-        if value.is_odd:  # Bundles in Bundles and the like: everything in it, however deep
-            yield from resources_at(request.prefetch[key], ("prefetch", key))
-            continue
-        if not _are_plainly_about(value, references):
+        if key in walked:
+            yield from walked[key]
+        elif not _are_plainly_about(value, references):
             for item in value.received:
                 yield item.found(key)
-    yield from resources_at(request.draft_orders, DRAFTS)
 
 
 _SUBJECT, _REFERENCE = itemgetter("subject"), itemgetter("reference")
@@ -137,11 +143,10 @@ def _are_plainly_about(value: PrefetchValue, references: PatientReferences) -> b
         stated = set(map(_REFERENCE, map(_SUBJECT, value.resources)))
     except (KeyError, TypeError):
         return False
-    return (
-        all(type(one) is str and references.judge(one) is Subject.PATIENT for one in stated)
-        and "Patient" not in value.types
-        and _UNUSUAL.isdisjoint(chain.from_iterable(value.resources))
-    )
+    for one in stated:
+        if type(one) is not str or references.judge(one) is not Subject.PATIENT:
+            return False
+    return _UNUSUAL.isdisjoint(chain.from_iterable(value.resources))
 
 
 def _wrong_launch(request: HookRequest, references: PatientReferences) -> Iterator[str]:
@@ -190,7 +195,7 @@ def _other_subjects(
             for position, item in enumerate(value):
                 if _subject(item, references) is Subject.OTHER:
                     yield name, position
-        elif _subject(value, references) is Subject.OTHER:
+        elif value and _subject(value, references) is Subject.OTHER:
             yield (name,)
 
 

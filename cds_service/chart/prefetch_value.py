@@ -83,8 +83,8 @@ class PrefetchValue:
 
     @property
     def is_odd(self) -> bool:
-        """Whether more may be in the value than what was received from it."""
-        return bool(self.broken) or not self.resources
+        """Whether more may be in the value than what was received; never in an ordinary Bundle."""
+        return self._received is not None and (bool(self.broken) or not self.resources)
 
     def answers(self, resource_type: str) -> bool:
         """Whether a resource of this type was searched for, not only included."""

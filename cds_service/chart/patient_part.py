@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from cds_service.chart.newest import keep_newest
 from cds_service.chart.walk import listed
@@ -24,7 +24,9 @@ _READ = (
 _CHECKED = frozenset((*_READ, *(f"_{name}" for name in _READ)))
 
 
-def patient_part(patients: Iterable[Resource], patient_id: str, otherwise: str) -> Part:
+def patient_part(
+    patients: Iterable[Resource], patient_id: str, otherwise: Callable[[], str]
+) -> Part:
     """The newest copy of the patient's own resource; `otherwise` says why there may be none.
 
     Unread when the record must not be relied on: inactive, replaced by another one, or changed in
@@ -37,7 +39,7 @@ def patient_part(patients: Iterable[Resource], patient_id: str, otherwise: str) 
             keep_newest(kept, patient_id, resource)
     patient = kept.get(patient_id)
     if patient is None:
-        return Part("Patient", PartState.UNREAD, otherwise)
+        return Part("Patient", PartState.UNREAD, otherwise())
     refusal = _refusal(patient)
     if refusal:
         return Part("Patient", PartState.UNREAD, refusal)

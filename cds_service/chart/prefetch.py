@@ -20,6 +20,7 @@ from cds_service.protocol.service import PrefetchItem
 from cds_service.values import dataclass
 
 ABSENT = "prefetch key absent"
+_State = tuple[PartState, str | None]
 _NOT_READ = f"{ABSENT}, no FHIR access"
 _WORST_LAST = (PartState.EMPTY, PartState.COMPLETE, PartState.PARTIAL, PartState.UNREAD)
 
@@ -34,12 +35,11 @@ def read_chart(
     from wherever they are, each once; those whose patient cannot be told are named and left out.
     """
     reading = _Reading(request, items, check)
-    types = {item.resource_type: None for item in items if item.resource_type != "Patient"}
     return Chart(
         patient_id=request.patient_id,
         zone=zone,
         patient=reading.patient(),
-        parts={resource_type: reading.part(resource_type) for resource_type in types},
+        parts={kind: reading.part(kind) for kind in reading.own if kind != "Patient"},
         related=_related(reading),
         ignored=tuple(dict.fromkeys(reading.ignored())),
     )
@@ -81,14 +81,19 @@ class _Reading:
     values: Mapping[str, PrefetchValue] = field(init=False)
     by_type: dict[str, dict[Hashable, Resource]] = field(init=False, default_factory=dict)
     unmatched: dict[str, list[Resource]] = field(init=False, default_factory=dict)
-    keys: dict[str, list[str]] = field(init=False, default_factory=dict)
+    own: dict[str, _State] = field(init=False, default_factory=dict)
+    """By type how far the keys were read that are published for it."""
 
     def __post_init__(self) -> None:
         self.values = self.check.values
         for published in self.items:
-            self.keys.setdefault(published.resource_type, []).append(published.key)
+            kind = published.resource_type
+            state = self._own_state(published.key, kind)
+            self.own[kind] = _worst([self.own[kind], state]) if kind in self.own else state
         unmatched = self.check.unmatched
         for value in self.values.values():
+            if not value.types:
+                continue
             if not unmatched and len(value.types) == 1:
                 (kind,) = value.types
                 keep_all(self.by_type.setdefault(kind, {}), value.resources)
@@ -102,14 +107,14 @@ class _Reading:
 
     def patient(self) -> Part:
         """The Patient, from whatever key it came under."""
-        why = "not requested"
-        for item in self.items:
-            if item.resource_type == "Patient":
-                why = self._why_no_patient(item.key)
         patients = self.by_type.get("Patient", {}).values()
-        return patient_part(patients, self.request.patient_id, why)
+        return patient_part(patients, self.request.patient_id, self._why_no_patient)
 
-    def _why_no_patient(self, key: str) -> str:
+    def _why_no_patient(self) -> str:
+        keys = [item.key for item in self.items if item.resource_type == "Patient"]
+        if not keys:
+            return "not requested"
+        key = keys[-1]
         if key not in self.values:
             return _NOT_READ
         if self.request.prefetch.get(key, "") is None:
@@ -124,7 +129,9 @@ class _Reading:
     def part(self, resource_type: str) -> Part:
         """The part of one resource type."""
         resources = tuple(self.by_type.get(resource_type, {}).values())
-        state, reason = self._state(resource_type)
+        state, reason = self.own[resource_type]
+        if state is PartState.UNREAD:
+            state, reason = self._state_elsewhere(resource_type)
         if state is PartState.UNREAD and resources:
             state, reason = PartState.PARTIAL, "only what came along under other keys"
         elif state in (PartState.COMPLETE, PartState.EMPTY):
@@ -132,19 +139,17 @@ class _Reading:
         unmatched = tuple(self.unmatched.get(resource_type, ()))
         return Part(resource_type, state, reason, resources, unmatched)
 
-    def _state(self, resource_type: str) -> tuple[PartState, str | None]:
-        found = _worst([self._own_state(key, resource_type) for key in self.keys[resource_type]])
-        if found[0] is not PartState.UNREAD:
-            return found
+    def _state_elsewhere(self, resource_type: str) -> _State:
+        """What the client's other keys tell of a type; its own state where they hold none of it."""
         published = {item.key for item in self.items}
         others = [
             self._other_state(value, resource_type)
             for key, value in self.values.items()
             if key not in published and resource_type in value.types
         ]
-        return _worst(others) if others else found
+        return _worst(others) if others else self.own[resource_type]
 
-    def _own_state(self, key: str, resource_type: str) -> tuple[PartState, str | None]:
+    def _own_state(self, key: str, resource_type: str) -> _State:
         value = self.values.get(key)
         if value is None:
             return PartState.UNREAD, _NOT_READ
@@ -155,34 +160,29 @@ class _Reading:
                 return PartState.PARTIAL, "entries of other types only"
         return value.state, value.reason
 
-    def _other_state(
-        self, value: PrefetchValue, resource_type: str
-    ) -> tuple[PartState, str | None]:
+    def _other_state(self, value: PrefetchValue, resource_type: str) -> _State:
         if value.state is PartState.COMPLETE and not value.answers(resource_type):
             return PartState.PARTIAL, "only included with other resources"
         return value.state, value.reason
 
     def ignored(self) -> Iterator[Ignored]:
         """Everything that came and is not used, and why."""
+        unmatched = self.check.unmatched
         for key, value in self.values.items():
             for position in value.broken:
                 yield Ignored(f"{shown_key(key)} entry {position}", NOT_FHIR)
-            if not self.check.unmatched and "Patient" not in value.types:
+            if not unmatched and "Patient" not in value.types:
                 continue
             for item in value.received:
-                reason = self.check.unmatched.get(id(item.resource))
+                reason = unmatched.get(id(item.resource))
                 if item.resource_type == "Patient" and not isinstance(item.resource.get("id"), str):
                     reason = "id-missing"
                 if reason:
                     yield Ignored(name_of(item.resource), reason)
 
 
-def _worst(
-    states: Sequence[tuple[PartState, str | None]],
-) -> tuple[PartState, str | None]:
+def _worst(states: Sequence[_State]) -> _State:
     """The worst of some states with its reason; the first of equals."""
-    if len(states) == 1:
-        return states[0]
     return max(states, key=lambda found: _WORST_LAST.index(found[0]))
 
 

@@ -22,6 +22,9 @@ class PartState(StrEnum):
     UNREAD = "unread"
 
 
+_KNOWN = (PartState.COMPLETE, PartState.EMPTY)
+
+
 @dataclass(frozen=True, slots=True)
 class Ignored:
     """A resource that was received and not used, and why."""
@@ -55,7 +58,7 @@ class Part:
     @property
     def is_known(self) -> bool:
         """True when absence from this part may be read as absence from the chart."""
-        return self.state in (PartState.COMPLETE, PartState.EMPTY)
+        return self.state in _KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,9 @@ class Chart:
 
     def part(self, resource_type: str) -> Part:
         """The part of one resource type; a type nobody asked for is unread."""
-        found = self.parts.get(resource_type)
-        return found or Part(resource_type, PartState.UNREAD, "not requested")
+        return self.parts.get(resource_type) or Part(
+            resource_type, PartState.UNREAD, "not requested"
+        )
 
     @property
     def unread(self) -> tuple[Unread, ...]:

@@ -78,7 +78,7 @@ class Switches:
     def is_off(self, client: str, service: str) -> bool:
         """Whether a service gives this client no cards."""
         off = self._known()
-        return not off.isdisjoint(
+        return bool(off) and not off.isdisjoint(
             (
                 Scope(ScopeKind.ALL),
                 Scope(ScopeKind.CLIENT, client=client),

@@ -16,8 +16,8 @@ def without_empties(value: Any) -> Any:
     Raises NullNeeded where leaving one out would pair the values of a list with the extensions of
     other ones.
     """
-    if value is None or isinstance(value, str | int | float):
-        return None if value == "" else value
+    if isinstance(value, str):
+        return value or None
     if isinstance(value, Mapping):
         kept = {
             name: clean

@@ -26,8 +26,11 @@ def coding_for(
 
 def own_coding(coding: Coding | Mapping[str, str]) -> dict[str, str]:
     """A coding as JSON, without what it does not have."""
+    members: dict[str, Any]
     if isinstance(coding, Coding):
         members = {"system": coding.system, "code": coding.code, "display": coding.display}
     else:
         members = {name: coding.get(name) for name in ("system", "code", "display")}
+    if all(members.values()):
+        return members
     return {name: value for name, value in members.items() if value}

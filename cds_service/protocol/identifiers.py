@@ -24,9 +24,12 @@ def derived_uuid(key: bytes, *parts: str) -> str:
     HMAC-SHA256 over the parts, each preceded by its length so that no two lists of parts collide,
     shaped as a version 4 UUID of RFC 4122.
     """
-    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    message = b""
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        message += len(encoded).to_bytes(8, "big") + encoded
     keyed = _keyed(key).copy()
-    keyed.update(b"".join([len(part).to_bytes(8, "big") + part for part in encoded]))
+    keyed.update(message)
     return _as_uuid(int.from_bytes(keyed.digest()[:16], "big"), 4)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 from typing import Any
@@ -89,7 +89,9 @@ class Reasoning:
             )
 
 
-def _counts(reasons: Iterable[str]) -> dict[str, int]:
+def _counts(reasons: tuple[str, ...]) -> dict[str, int]:
+    if not reasons:
+        return {}
     return dict(sorted(Counter(_code(reason) for reason in reasons).items()))
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from cds_service.chart import SubjectCheck
 from cds_service.chart.newest import keep_newest
 from cds_service.chart.related import Related
@@ -21,26 +19,26 @@ def read_orders(request: HookRequest, check: SubjectCheck) -> tuple[Order, ...]:
     entry; at any other hook all of them. A draft whose patient cannot be told is excluded.
     """
     drafts = [
-        (position, entry["resource"], entry.get("fullUrl"))
+        (reference_of(entry["resource"], position), entry["resource"], entry.get("fullUrl"))
         for position, entry in enumerate(bundle_entries(request.draft_orders))
-        if isinstance(entry.get("resource"), Mapping)
+        if isinstance(entry.get("resource"), dict)
     ]
     related: dict[str, Resource] = {}
-    for position, resource, url in drafts:
-        keep_newest(related, reference_of(resource, position), resource)
+    for reference, resource, url in drafts:
+        keep_newest(related, reference, resource)
         if isinstance(url, str):
             keep_newest(related, url, resource)
     reachable = Related(lambda: related, request.fhir_server)
     selected = _selected(request)
     return tuple(
         Order(
-            reference=(reference := reference_of(resource, position)),
+            reference=reference,
             resource=resource,
             judged=selected is None or reference in selected or url in selected,
             excluded=check.unmatched.get(id(resource)) or exclusion(resource),
             related=reachable,
         )
-        for position, resource, url in drafts
+        for reference, resource, url in drafts
     )
 
 

@@ -34,7 +34,9 @@ def read_orders(request: HookRequest, check: SubjectCheck) -> tuple[Order, ...]:
         Order(
             reference=reference,
             resource=resource,
-            judged=selected is None or reference in selected or url in selected,
+            judged=selected is None
+            or reference in selected
+            or (isinstance(url, str) and url in selected),
             excluded=check.unmatched.get(id(resource)) or exclusion(resource),
             related=reachable,
         )

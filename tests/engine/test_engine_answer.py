@@ -243,6 +243,8 @@ NO_ID = "ServiceRequest/(entry 1, no id)"
          [("ServiceRequest/1", None)]),
         ([URN], ["urn:uuid:1"], [(NO_ID, None)]),
         ([URN], None, [(NO_ID, None)]),
+        ([URN | {"fullUrl": {"urn": 1}}], ["urn:uuid:1"], []),
+        ([ABSOLUTE | {"fullUrl": ["x"]}], ["ServiceRequest/1"], [("ServiceRequest/1", None)]),
         ([draft(), draft("2")], ["ServiceRequest/2"], [("ServiceRequest/2", None)]),
         ([draft(), draft("2", "X"), draft("3")], None,
          [("ServiceRequest/1", None), ("ServiceRequest/2", "not-ours"),

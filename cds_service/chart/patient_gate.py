@@ -128,7 +128,7 @@ def _to_look_at(
     for key, value in values.items():
         if key in walked:
             yield from walked[key]
-        elif not _are_plainly_about(value, references):
+        elif value.resources and not _are_plainly_about(value, references):
             for item in value.received:
                 yield item.found(key)
 

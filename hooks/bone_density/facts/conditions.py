@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from cds_service.fhir.codings import CodedValue, codings, concepts
@@ -68,25 +68,30 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Every relevant condition of the chart."""
+    """Every relevant condition of the chart, and the same by value set.
+
+    The rules ask for many value sets, of which a chart holds a few: one that is not in `by_set`
+    was not found.
+    """
 
     all: tuple[Finding, ...]
+    by_set: Mapping[str, Sequence[Finding]]
 
     def established(self, set_id: str) -> tuple[Finding, ...]:
         """Active, confirmed conditions of one value set."""
+        if set_id not in self.by_set:
+            return ()
         return tuple(
             finding
-            for finding in self.all
-            if set_id in finding.sets
-            and finding.is_active
-            and finding.certainty is Certainty.CONFIRMED
+            for finding in self.by_set[set_id]
+            if finding.is_active and finding.certainty is Certainty.CONFIRMED
         )
 
     def active(self, set_id: str) -> tuple[Finding, ...]:
         """Active conditions of one value set, confirmed or provisional."""
-        return tuple(
-            finding for finding in self.all if set_id in finding.sets and finding.is_active
-        )
+        if set_id not in self.by_set:
+            return ()
+        return tuple(finding for finding in self.by_set[set_id] if finding.is_active)
 
     def lasting(self, set_id: str) -> tuple[Finding, ...]:
         """Confirmed conditions that leave their mark whatever became of them since."""
@@ -94,18 +99,23 @@ class Findings:
 
     def resolved(self, set_id: str) -> tuple[Finding, ...]:
         """Confirmed conditions of one value set that are recorded as no longer active."""
+        if set_id not in self.by_set:
+            return ()
         return tuple(
             finding
-            for finding in self.all
-            if set_id in finding.sets
-            and not finding.is_active
-            and finding.certainty is Certainty.CONFIRMED
+            for finding in self.by_set[set_id]
+            if not finding.is_active and finding.certainty is Certainty.CONFIRMED
         )
 
 
 def read_findings(reading: Reading) -> Findings:
     """Relevant Conditions, coded conclusions of reports, and surgery from Procedures."""
-    return Findings((*_conditions(reading), *_conclusions(reading), *_procedures(reading)))
+    found = (*_conditions(reading), *_conclusions(reading), *_procedures(reading))
+    by_set: dict[str, list[Finding]] = {}
+    for finding in found:
+        for set_id in finding.sets:
+            by_set.setdefault(set_id, []).append(finding)
+    return Findings(found, by_set)
 
 
 def _conditions(reading: Reading) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.conditions import Certainty, Finding
 from hooks.bone_density.facts.measurements import Measurement
-from hooks.bone_density.facts.medications import Course, class_family
+from hooks.bone_density.facts.medications import Course
 from hooks.bone_density.facts.trend import Comparison
 from hooks.bone_density.words import Kind
 
@@ -82,7 +82,7 @@ def _courses(courses: tuple[Course, ...], facts: Facts, prefix: str) -> list[str
     texts = []
     for drug in sorted({course.drug for course in courses}):
         of_drug = [course for course in courses if course.drug == drug]
-        family = class_family(of_drug[0].drug_class)
+        family = of_drug[0].family
         of_class = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY)
         start = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY, drug)
         since = f"since {start}" if start else "start not recorded"

@@ -8,7 +8,6 @@ from hooks.bone_density.decision.timing import When
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.conditions import Certainty, Finding
-from hooks.bone_density.facts.medications import class_family
 from hooks.bone_density.words import Group, Modifier, Sex
 
 
@@ -101,7 +100,7 @@ def _long_bisphosphonate(facts: Facts) -> bool:
     courses = [
         course
         for course in facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY)
-        if class_family(course.drug_class) == "bisphosphonate" and course.start is not None
+        if course.family == "bisphosphonate" and course.start is not None
     ]
     if start is None or not courses:
         return False

@@ -9,7 +9,7 @@ from cds_service.fhir.dates import DateInterval, add_months, completed_months
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
-from hooks.bone_density.facts.medications import Course, class_family
+from hooks.bone_density.facts.medications import Course
 from hooks.bone_density.facts.scans import months_since, newest
 from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.words import Sex, Timing
@@ -202,12 +202,10 @@ def _new_therapy(facts: Facts) -> tuple[str, ...]:
         if not course.is_stopped
     ]
     new = []
-    for family in {class_family(course.drug_class) for course in begun}:
+    for family in {course.family for course in begun}:
         start = facts.medications.start_of(family, Purpose.OSTEOPOROSIS_THERAPY)
         if start is None or completed_months(start.latest, facts.as_of) < check:
             continue
         if last.latest < add_months(start.earliest, check):
-            new += [
-                course.reference for course in begun if class_family(course.drug_class) == family
-            ]
+            new += [course.reference for course in begun if course.family == family]
     return tuple(sorted(new))

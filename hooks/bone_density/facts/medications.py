@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -31,15 +31,16 @@ _ORDER_INTENTS = frozenset(
 class Course:
     """One recorded use of a drug.
 
-    `start` is None when not recorded. `end` is the last day covered by the record (its period or
-    its supply), None while it goes on or when it is not recorded. `is_current` follows the status
-    and a stated period, not the supply: an active order may be dispensed again.
-    `daily_mg_prednisone` is the glucocorticoid dose where structured.
+    `family` is the class without its route. `start` is None when not recorded. `end` is the last
+    day covered by the record (its period or its supply), None while it goes on or when it is not
+    recorded. `is_current` follows the status and a stated period, not the supply: an active order
+    may be dispensed again. `daily_mg_prednisone` is the glucocorticoid dose where structured.
     """
 
     reference: str
     drug: str
     drug_class: str
+    family: str
     purpose: Purpose
     is_current: bool
     is_stopped: bool
@@ -52,15 +53,15 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Medications:
-    """Every relevant course, and whether anything about drugs stayed unread."""
+    """Every relevant course by purpose, and whether anything about drugs stayed unread."""
 
-    courses: tuple[Course, ...]
+    by_purpose: Mapping[Purpose, Sequence[Course]]
     is_complete: bool
     gap_days: int
 
-    def of(self, purpose: Purpose) -> tuple[Course, ...]:
+    def of(self, purpose: Purpose) -> Sequence[Course]:
         """Courses of one purpose."""
-        return tuple(course for course in self.courses if course.purpose is purpose)
+        return self.by_purpose.get(purpose, ())
 
     @property
     def therapy(self) -> tuple[Course, ...]:
@@ -70,18 +71,16 @@ class Medications:
         )
 
     def start_of(
-        self, drug_class: str, purpose: Purpose, drug: str | None = None
+        self, family: str, purpose: Purpose, drug: str | None = None
     ) -> DateInterval | None:
-        """When the present course of one class began: the earliest of its unbroken records.
+        """When the present course of one family began: the earliest of its unbroken records.
 
-        With `drug` only its own records count: a change within the class begins anew.
+        With `drug` only its own records count: a change within the family begins anew.
         """
         courses = sorted(
             (course.start.latest, course.reference, course.start, course.end)
             for course in self.of(purpose)
-            if class_family(course.drug_class) == drug_class
-            and drug in (None, course.drug)
-            and course.start is not None
+            if course.family == family and drug in (None, course.drug) and course.start is not None
         )
         start: DateInterval | None = None
         covered: date | None = None
@@ -93,7 +92,7 @@ class Medications:
         return start
 
 
-def class_family(drug_class: str) -> str:
+def _family(drug_class: str) -> str:
     """Oral and intravenous forms of one class are one class: a change of route is no change."""
     for suffix in ("-oral", "-iv"):
         if drug_class.endswith(suffix):
@@ -107,12 +106,13 @@ def read_medications(reading: Reading, findings: Findings) -> Medications:
     Only orders that were placed count (no plans, no drafts), in statuses that mean the drug is or
     was taken. Codes that name two drugs are named and not used.
     """
-    courses: list[Course] = []
+    by_purpose: dict[Purpose, list[Course]] = {}
     for resource_type in MEDICATION_TYPES:
         for resource in reading.resources(resource_type):
-            courses.extend(_course(resource, resource_type, reading, findings))
+            for course in _course(resource, resource_type, reading, findings):
+                by_purpose.setdefault(course.purpose, []).append(course)
     gap = reading.known.whole("therapy_gap_days")
-    return Medications(tuple(courses), reading.knows(*MEDICATION_TYPES), gap)
+    return Medications(by_purpose, reading.knows(*MEDICATION_TYPES), gap)
 
 
 def _course(
@@ -161,6 +161,7 @@ def _course(
         reference=name_of(resource),
         drug=match.name,
         drug_class=match.drug_class,
+        family=_family(match.drug_class),
         purpose=match.purpose,
         is_current=status == "active" and (stated_end is None or stated_end >= reading.as_of),
         is_stopped=status == "stopped",

@@ -84,7 +84,7 @@ def _present_stretch(courses: list[Course], reading: Reading) -> list[Course]:
         if course.start is not None
     ]
     for end, begun, course in sorted(dated, key=lambda item: item[0], reverse=True):
-        if end + gap < reaches_back_to:
+        if reaches_back_to - end > gap:
             break
         joined.append(course)
         reaches_back_to = min(reaches_back_to, begun)

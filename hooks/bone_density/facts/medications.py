@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 from cds_service.fhir.codings import codings
@@ -78,17 +78,23 @@ class Medications:
         With `drug` only its own records count: a change within the family begins anew.
         """
         courses = sorted(
-            (course.start.latest, course.reference, course.start, course.end)
+            (
+                course.start.latest,
+                course.reference,  # "(no id)" for more than one: the order goes on to the end
+                course.start.earliest,
+                course.end is None,
+                course.end or date.max,
+            )
             for course in self.of(purpose)
             if course.family == family and drug in (None, course.drug) and course.start is not None
         )
         start: DateInterval | None = None
         covered: date | None = None
-        for _, _, begun, end in courses:
-            if covered is not None and (begun.latest - covered).days > self.gap_days:
+        for latest, _, earliest, is_open, end in courses:
+            if covered is not None and (latest - covered).days > self.gap_days:
                 start = None
-            start = start or begun
-            covered = None if end is None else max(end, covered or end)
+            start = start or DateInterval(earliest, latest)
+            covered = None if is_open else max(end, covered or end)
         return start
 
 
@@ -217,5 +223,10 @@ def _span(
         ended = read_date(validity.get("end"), zone)
         stated_end = ended.latest if ended else None
     days = supply_days(resource)
-    supplied_to = None if start is None or days is None else start.latest + timedelta(days=days)
+    supplied_to = None if start is None or days is None else _days_after(start.latest, days)
     return start, stated_end, supplied_to
+
+
+def _days_after(day: date, days: int) -> date:
+    """The day so many days later; beyond the calendar, its last one."""
+    return date.fromordinal(min(day.toordinal() + days, date.max.toordinal()))

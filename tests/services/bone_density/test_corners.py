@@ -2218,6 +2218,35 @@ def test_glucocorticoid_of_several_records() -> None:
     assert apart["months"] == 4
 
 
+@pytest.mark.parametrize(
+    ("dispense", "months"),
+    [
+        ({"validityPeriod": {"start": "2026-06-10", "end": "9999-12-31"}}, 5),
+        ({"expectedSupplyDuration": {"value": 9e9, "code": "d"}}, 5),
+        (
+            {
+                "validityPeriod": {"start": "9999-12-31"},
+                "expectedSupplyDuration": {"value": 30, "code": "d"},
+            },
+            None,
+        ),
+    ],
+)
+def test_glucocorticoid_to_the_end_of_time(dispense: Resource, months: int | None) -> None:
+    """A record system's last day of all, or a supply beyond it, is a day like others."""
+    drug = medication_request("m", "198145", "2026-06-10", dispenseRequest=dispense)
+    assert fact(ask(DXA, LOW, drug), "glucocorticoid")["months"] == months
+
+
+@pytest.mark.parametrize("end", ["2022-06-01", "9999-12-31"])
+def test_drugs_without_an_id(end: str) -> None:
+    """Two records that begin on one day and have no id are in no order, and need none."""
+    open_ended = without(medication_request("m", "904431", "2022-01-10"), "id")
+    ended = open_ended | {"dispenseRequest": {"validityPeriod": {"end": end}}}
+    for records in ([open_ended, ended], [ended, open_ended]):
+        assert "alendronate, since 2022-01-10." in card_text(ask(DXA, LOW, *records))
+
+
 # --- Knowledge ---
 
 

@@ -5,7 +5,7 @@ The decisions behind the rules: docs/clinical-decisions.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from cds_service.protocol.advice import ChartNotReadable
 from cds_service.protocol.values import dataclass
@@ -192,23 +192,25 @@ def surveillance(facts: Facts) -> Verdict | None:
     return _certain(Scenario.SURVEILLANCE, facts.low_bmd.evidence)
 
 
-RULES: tuple[tuple[str, Rule], ...] = (
+_SAFETY_RULES: tuple[tuple[str, Rule], ...] = (
     ("deceased", deceased),
     ("red-flag-cord", red_flag_cord),
     ("red-flag-deficit", red_flag_deficit),
     ("red-flag-radicular", red_flag_radicular),
     ("pregnancy", pregnancy),
+)
+"""Rules that unread Observations cannot refute: they answer before the chart is found wanting."""
+
+_FOLLOW_UP_RULES: tuple[tuple[str, Rule], ...] = (
     ("insufficient-data", insufficient_data),
     ("initial-testing", initial_testing),
     ("younger-adult-surveillance", younger_adult),
     ("surveillance", surveillance),
 )
-"""The rules in the order in which they are tried; the first that holds decides."""
+"""Rules for a chart in which it could be seen whether low BMD is established."""
 
-_BEFORE_READABILITY = frozenset(
-    {"deceased", "red-flag-cord", "red-flag-deficit", "red-flag-radicular", "pregnancy"}
-)
-"""Rules that unread Observations cannot refute: they answer before the chart is found wanting."""
+RULES = (*_SAFETY_RULES, *_FOLLOW_UP_RULES)
+"""The rules in the order in which they are tried; the first that holds decides."""
 
 
 def decide_situation(facts: Facts, *, may_refuse: bool = True) -> Situation:
@@ -237,17 +239,20 @@ _GROUPS = {Scenario.SURVEILLANCE: Group.OLDER, Scenario.YOUNGER: Group.YOUNGER}
 
 def _first_verdict(facts: Facts, may_refuse: bool) -> tuple[str, Verdict]:
     """The first rule that holds, with its name; the last one always does."""
-    return next(
-        (name, verdict)
-        for name, rule in RULES
-        if (verdict := _tried(name, rule, facts, may_refuse)) is not None
-    )
-
-
-def _tried(name: str, rule: Rule, facts: Facts, may_refuse: bool) -> Verdict | None:
-    if may_refuse and name not in _BEFORE_READABILITY:
+    urgent = next(_holding(_SAFETY_RULES, facts), None)
+    if urgent is not None:
+        return urgent
+    if may_refuse:
         _require_readable(facts)
-    return rule(facts)
+    return next(_holding(_FOLLOW_UP_RULES, facts))
+
+
+def _holding(rules: Iterable[tuple[str, Rule]], facts: Facts) -> Iterator[tuple[str, Verdict]]:
+    """The rules that hold, each tried only when the ones before it do not."""
+    for name, rule in rules:
+        verdict = rule(facts)
+        if verdict is not None:
+            yield name, verdict
 
 
 def _require_readable(facts: Facts) -> None:

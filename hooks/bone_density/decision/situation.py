@@ -22,30 +22,20 @@ class Situation:
     """The scenario of one patient, the rule that decided it, and what the texts need.
 
     `possible` are the scenarios that the data leave open; outside insufficient data it is the
-    scenario itself. `gaps` are stable codes of what is missing or contradictory.
+    scenario itself. `timing` is the band of `when` where a band applies at all, `modifiers` are
+    those of `signs` in the two surveillance scenarios only. `gaps` are stable codes of what is
+    missing or contradictory.
     """
 
     rule: str
     scenario: Scenario
     possible: frozenset[Scenario]
     when: When
+    timing: Timing
     signs: Signs
-    gaps: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-
-    @property
-    def timing(self) -> Timing:
-        """The timing band, where a band applies at all."""
-        if self.scenario in (Scenario.INITIAL, Scenario.DECEASED):
-            return Timing.NOT_APPLICABLE
-        return self.when.timing
-
-    @property
-    def modifiers(self) -> tuple[Modifier, ...]:
-        """Modifiers, in the two surveillance scenarios only."""
-        if self.scenario in (Scenario.SURVEILLANCE, Scenario.YOUNGER):
-            return self.signs.modifiers
-        return ()
+    modifiers: tuple[Modifier, ...]
+    gaps: tuple[str, ...]
+    evidence: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +75,26 @@ def red_flag_cord(facts: Facts) -> Verdict | None:
 def red_flag_deficit(facts: Facts) -> Verdict | None:
     """A new neurological deficit beside a coded vertebral fracture or new back pain."""
     deficit = tuple(item for item in facts.findings.active("neurological-deficit") if item.is_new)
+    if not deficit:
+        return None
     beside = (
         *facts.findings.active("vertebral-fracture"),
         *(item for item in facts.findings.active("back-pain") if item.is_new),
     )
-    if deficit and beside:
-        return _certain(Scenario.RED_FLAG, _references((*deficit, *beside)))
-    return None
+    return _certain(Scenario.RED_FLAG, _references((*deficit, *beside))) if beside else None
 
 
 def red_flag_radicular(facts: Facts) -> Verdict | None:
     """A new radicular symptom beside a confirmed vertebral fracture."""
     symptom = tuple(item for item in facts.findings.active("radicular-symptom") if item.is_new)
+    if not symptom:
+        return None
     fracture = tuple(
         item
         for item in facts.findings.active("vertebral-fracture")
         if item.certainty is Certainty.CONFIRMED
     )
-    if symptom and fracture:
-        return _certain(Scenario.RED_FLAG, _references((*symptom, *fracture)))
-    return None
+    return _certain(Scenario.RED_FLAG, _references((*symptom, *fracture))) if fracture else None
 
 
 def pregnancy(facts: Facts) -> Verdict | None:
@@ -115,10 +105,10 @@ def pregnancy(facts: Facts) -> Verdict | None:
 
 def present_pregnancy(facts: Facts) -> tuple[Finding, ...]:
     """Active pregnancy records, undated or not older than a pregnancy lasts."""
-    limit = facts.known.whole("pregnancy_days")
     found = []
     for item in facts.findings.active("pregnancy"):
         dated = item.onset or item.recorded
+        limit = facts.known.whole("pregnancy_days")
         if dated is None or (facts.as_of - dated.latest).days <= limit:
             found.append(item)
     return tuple(found)
@@ -223,18 +213,22 @@ def decide_situation(facts: Facts, *, may_refuse: bool = True) -> Situation:
     if verdict.scenario is Scenario.INSUFFICIENT and Scenario.SURVEILLANCE in verdict.possible:
         group = Group.OLDER
     when = read_timing(facts)
+    signs = read_signs(facts, when, group)
     return Situation(
         rule=name,
         scenario=verdict.scenario,
         possible=verdict.possible,
         when=when,
-        signs=read_signs(facts, when, group),
+        timing=Timing.NOT_APPLICABLE if verdict.scenario in _WITHOUT_TIMING else when.timing,
+        signs=signs,
+        modifiers=signs.modifiers if verdict.scenario in _GROUPS else (),
         gaps=verdict.gaps,
         evidence=verdict.evidence,
     )
 
 
 _GROUPS = {Scenario.SURVEILLANCE: Group.OLDER, Scenario.YOUNGER: Group.YOUNGER}
+_WITHOUT_TIMING = frozenset({Scenario.INITIAL, Scenario.DECEASED})
 
 
 def _first_verdict(facts: Facts, may_refuse: bool) -> tuple[str, Verdict]:

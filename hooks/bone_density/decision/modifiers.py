@@ -34,7 +34,9 @@ def read_signs(facts: Facts, when: When, group: Group | None) -> Signs:
     hips = facts.findings.lasting("hip-prosthesis")
     signs = _fracture_signs(facts)
     loss = _height_loss(facts)
-    thigh = facts.findings.active("thigh-pain") if _long_bisphosphonate(facts) else ()
+    thigh = facts.findings.active("thigh-pain")
+    if thigh and not _long_bisphosphonate(facts):
+        thigh = ()
     criteria, reasons = _vfa_criteria(facts) if group is Group.OLDER else (False, ())
     present = {
         Modifier.SPINE_UNRELIABLE: bool(spine),
@@ -118,10 +120,8 @@ def _vfa_criteria(facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
 
     Source: acr-2016 (criteria), acr-2022-vfa (rating).
     """
-    low: bool | None = any(
-        item.is_certainly_below(facts.known.number("low_bmd_t_score"))
-        for item in facts.newest_t_scores
-    )
+    limit = facts.known.number("low_bmd_t_score")
+    low: bool | None = any(item.is_certainly_below(limit) for item in facts.newest_t_scores)
     if not facts.observations_known:
         low = None  # the newest score may be among the unread ones
     if low is False:

@@ -11,7 +11,7 @@ from hooks.bone_density.facts.glucocorticoids import Glucocorticoid, read_glucoc
 from hooks.bone_density.facts.heights import HeightLoss, read_height_loss
 from hooks.bone_density.facts.low_bmd import LowBmd, read_low_bmd
 from hooks.bone_density.facts.measurements import Measurement, Measurements, read_measurements
-from hooks.bone_density.facts.medications import MEDICATION_TYPES, Medications, read_medications
+from hooks.bone_density.facts.medications import Medications, read_medications
 from hooks.bone_density.facts.menopause import Belonging, read_belonging
 from hooks.bone_density.facts.patient import Person, read_person
 from hooks.bone_density.facts.reading import Reading
@@ -24,13 +24,18 @@ from hooks.bone_density.words import CENTRAL_SITES, Kind
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the rules may know of one patient at one clinical date."""
+    """All that the rules may know of one patient at one clinical date.
+
+    `newest_t_scores` are those of the newest day that has any; of spine and hip before those of
+    the forearm.
+    """
 
     as_of: date
     known: Knowledge
     person: Person
     findings: Findings
     measurements: Measurements
+    newest_t_scores: tuple[Measurement, ...]
     scans: Scans
     medications: Medications
     glucocorticoid: Glucocorticoid
@@ -43,11 +48,6 @@ class Facts:
     medications_known: bool
     ignored: tuple[Ignored, ...]
     unread: tuple[Unread, ...]
-
-    @property
-    def newest_t_scores(self) -> tuple[Measurement, ...]:
-        """T-scores of the newest day that has any; of spine and hip before those of the forearm."""
-        return newest_scores(self.measurements)
 
 
 def newest_scores(measurements: Measurements) -> tuple[Measurement, ...]:
@@ -83,6 +83,7 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
         person=person,
         findings=findings,
         measurements=measurements,
+        newest_t_scores=newest_scores(measurements),
         scans=scans,
         medications=medications,
         glucocorticoid=glucocorticoid,
@@ -92,7 +93,7 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
         low_bmd=read_low_bmd(measurements, findings, known),
         observations_known=reading.knows("Observation"),
         conditions_known=reading.knows("Condition"),
-        medications_known=reading.knows(*MEDICATION_TYPES),
+        medications_known=medications.is_complete,
         ignored=reading.ignored_list(),
         unread=(
             *chart.unread,

@@ -114,20 +114,20 @@ def _in_scenario(study: Study, scenario: Scenario, situation: Situation, known: 
     if study is Study.VFA and variant == FOLLOW_UP:
         return _vfa_alone(situation, known)
     rated = Study.DXA_SPINE_HIP if study is Study.DXA_SPINE_HIP_VFA else study
-    entry = known.rating(variant, rated.value)
+    entry = known.rating(variant, rated)
     if entry is None:
         return Rated(RatingStatus.NO_PUBLISHED)
-    return Rated(RatingStatus.RATED, RatingWord(entry.rating), entry.source)
+    return Rated(RatingStatus.RATED, entry.rating, entry.source)
 
 
 def _open_study(study: Study, variant: str, known: Knowledge) -> Rated:
     conditional = []
     source = None
     for when, reading in _OPEN_STUDIES[study]:
-        entry = known.rating(variant, reading.value)
+        entry = known.rating(variant, reading)
         if entry is not None:
             source = source or entry.source
-            conditional.append(Conditional(when, entry.rating))
+            conditional.append(Conditional(when, entry.rating.value))
         elif study is not Study.BONE_DENSITY_UNSPECIFIED:
             conditional.append(Conditional(when, None))
     return Rated(RatingStatus.CONDITIONAL, None, source, tuple(conditional))
@@ -135,21 +135,23 @@ def _open_study(study: Study, variant: str, known: Knowledge) -> Rated:
 
 def _vfa_alone(situation: Situation, known: Knowledge) -> Rated:
     """VFA alone: conditional once a criterion, a suspicion or an open question is there."""
-    alone = known.rating(FOLLOW_UP, Study.VFA.value)
-    added = known.rating(VFA_FOLLOW_UP, Study.VFA.value)
+    alone = known.rating(FOLLOW_UP, Study.VFA)
+    added = known.rating(VFA_FOLLOW_UP, Study.VFA)
     if alone is None or added is None:
         return Rated(RatingStatus.NO_PUBLISHED)
     signs = situation.signs
     suspected = Modifier.SUSPECTED_VERTEBRAL_FRACTURE in signs.modifiers
     if signs.vfa_criteria is False and not suspected:
-        return Rated(RatingStatus.RATED, RatingWord(alone.rating), alone.source)
-    conditional = [Conditional("it is done alone, to follow BMD", alone.rating)]
+        return Rated(RatingStatus.RATED, alone.rating, alone.source)
+    conditional = [Conditional("it is done alone, to follow BMD", alone.rating.value)]
     if signs.vfa_criteria is True:
-        conditional.insert(0, Conditional("it is done together with DXA", added.rating))
+        conditional.insert(0, Conditional("it is done together with DXA", added.rating.value))
     elif signs.vfa_criteria is None:
         conditional.insert(
             0,
-            Conditional("it is done together with DXA and a VFA criterion is met", added.rating),
+            Conditional(
+                "it is done together with DXA and a VFA criterion is met", added.rating.value
+            ),
         )
     source = added.source if signs.vfa_criteria is not False else alone.source
     return Rated(RatingStatus.CONDITIONAL, None, source, tuple(conditional))

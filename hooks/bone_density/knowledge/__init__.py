@@ -44,7 +44,7 @@ class Rating:
     edition: str
     variant: str
     study: str
-    rating: str
+    rating: RatingWord
     dose_msv: str
     source: str
 
@@ -136,7 +136,7 @@ def load(root: Traversable) -> Knowledge:
         for key, item in _toml(root, "sources.toml").items()
     }
     ratings_file = _toml(root, "ratings.toml")
-    ratings = [Rating(**item) for item in ratings_file["ratings"]]
+    ratings = [_rating(item) for item in ratings_file["ratings"]]
     current = [item for item in ratings if item.edition == ratings_file["current"]]
     found = Knowledge(
         value_sets=value_sets,
@@ -161,6 +161,15 @@ def load(root: Traversable) -> Knowledge:
 
 def _toml(root: Traversable, name: str) -> dict[str, Any]:
     return tomllib.loads((root / name).read_text("utf-8"))
+
+
+def _rating(item: dict[str, Any]) -> Rating:
+    """One published rating, in the words of the service."""
+    for word, known in ((item["study"], Study), (item["rating"], RatingWord)):
+        if word not in set(known):
+            place = f"ratings.toml: {item['variant']}, {item['study']}"
+            raise KnowledgeError(f"{place}: {word!r} is none of {', '.join(known)}")
+    return Rating(**{**item, "rating": RatingWord(item["rating"])})
 
 
 def _thresholds(items: list[dict[str, Any]]) -> dict[str, Threshold]:
@@ -206,15 +215,12 @@ def _look_up(listed: _Index, subtrees: _Index) -> Callable[[str, str], Mapping[s
 
 
 def _check_ratings(found: Knowledge, ratings: Iterable[Rating]) -> None:
-    """Each study once per edition and variant, all in the words of the tables."""
+    """Each study once per edition and variant, and no variant that the table does not name."""
     seen: set[tuple[str, str, str]] = set()
     for item in ratings:
         place = f"ratings.toml: {item.variant}, {item.study}"
         if item.variant not in found.variants:
             raise KnowledgeError(f"{place}: variant {item.variant!r} is not in [variants]")
-        for word, known in ((item.study, Study), (item.rating, RatingWord)):
-            if word not in set(known):
-                raise KnowledgeError(f"{place}: {word!r} is none of {', '.join(known)}")
         key = (item.edition, item.variant, item.study)
         if key in seen:
             raise KnowledgeError(f"{place}: twice in edition {item.edition}")

@@ -17,7 +17,7 @@ from hooks.bone_density.explanation import explain_facts
 from hooks.bone_density.facts import Facts, read_facts
 from hooks.bone_density.orders import codes_disagree, study_of
 from hooks.bone_density.settings import Settings
-from hooks.bone_density.words import Scenario, Study, Timing
+from hooks.bone_density.words import AXIAL_DXA, Scenario, Study, Timing
 
 MAX_JUDGED = 100
 """Orders of one call that get a card; a longer list is no clinician's click."""
@@ -40,8 +40,9 @@ def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date
         )
     facts = read_facts(chart, settings, as_of)
     situation = decide_situation(facts, may_refuse=has_density_order)
+    drafted = _drafted(judged, selection.drafts, settings)
     advices = (
-        *_advices(judged[:MAX_JUDGED], _drafted(selection, settings), situation, facts, settings),
+        *_advices(judged[:MAX_JUDGED], drafted, situation, facts, settings),
         *(
             _silent(order, study, situation.scenario, situation.timing, "too-many-orders")
             for order, study in judged[MAX_JUDGED:]
@@ -69,20 +70,23 @@ def _advices(
         decision = decide(study, situation, facts, settings, others, is_reminded=is_reminded)
         is_reminded = is_reminded or decision.indicator is not None
         if study is not Study.OSTEOPOROSIS_DRUG:
-            offered |= {Study(offer.target) for offer in decision.offers if offer.is_axial_dxa}
+            offered |= AXIAL_DXA.intersection(offer.target for offer in decision.offers)
         disagree = study is Study.BONE_DENSITY_UNSPECIFIED and codes_disagree(order, settings)
         yield advise(order, decision, facts, codes_disagree=disagree)
 
 
-def _drafted(selection: Selection, settings: Settings) -> Counter[Study]:
+def _drafted(
+    judged: list[tuple[Order, Study]], drafts: tuple[Order, ...], settings: Settings
+) -> Counter[Study]:
     """How many drafts that are still proposals ask for each study."""
-    if len(selection.drafts) < 2:  # nothing beside the judged order
-        return Counter(Study(study) for _, study in selection.orders)
-    judged = {id(order): Study(study) for order, study in selection.orders}
+    if len(drafts) < 2:  # nothing beside the judged order
+        return Counter(study for _, study in judged)
+    of_judged = {id(order): study for order, study in judged}
     return Counter(
         study
-        for order in selection.drafts
-        if order.excluded is None and (study := judged.get(id(order)) or study_of(order, settings))
+        for order in drafts
+        if order.excluded is None
+        and (study := of_judged.get(id(order)) or study_of(order, settings))
     )
 
 

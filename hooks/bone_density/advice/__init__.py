@@ -90,9 +90,9 @@ def advise(
 
 def _rating(offer: Offer, situation: Situation, facts: Facts) -> RatingWord | None:
     """The published rating of what an offer orders; extra orderables have none."""
-    if offer.target not in set(Study):
+    if not isinstance(offer.target, Study):
         return None
-    return rate(Study(offer.target), situation, facts.known).rating
+    return rate(offer.target, situation, facts.known).rating
 
 
 def _source_label(decision: Decision) -> str:

@@ -11,11 +11,11 @@ from hooks.bone_density.decision.offers import Offer
 from hooks.bone_density.words import RatingWord, Study
 
 CODES: dict[str, tuple[Coding, ...]] = {
-    Study.DXA_SPINE_HIP.value: (Coding(CPT, "77080", "DXA of lumbar spine and hip(s)"),),
-    Study.DXA_SPINE_HIP_VFA.value: (
+    Study.DXA_SPINE_HIP: (Coding(CPT, "77080", "DXA of lumbar spine and hip(s)"),),
+    Study.DXA_SPINE_HIP_VFA: (
         Coding(CPT, "77085", "DXA of lumbar spine and hip(s) with vertebral fracture assessment"),
     ),
-    Study.DXA_FOREARM.value: (Coding(CPT, "77081", "DXA of the forearm (distal radius)"),),
+    Study.DXA_FOREARM: (Coding(CPT, "77081", "DXA of the forearm (distal radius)"),),
 }
 """Codes for what is offered; extra orderables have none of ours, only the client's."""
 
@@ -24,9 +24,9 @@ _RADIUS = {
 }
 
 LABELS = {
-    Study.DXA_SPINE_HIP.value: "DXA of lumbar spine and hip(s)",
-    Study.DXA_SPINE_HIP_VFA.value: "DXA of lumbar spine and hip(s) with VFA",
-    Study.DXA_FOREARM.value: "DXA of the forearm (distal radius)",
+    Study.DXA_SPINE_HIP: "DXA of lumbar spine and hip(s)",
+    Study.DXA_SPINE_HIP_VFA: "DXA of lumbar spine and hip(s) with VFA",
+    Study.DXA_FOREARM: "DXA of the forearm (distal radius)",
     "mri-lumbar-spine": "MRI of the lumbar spine without contrast",
     "radiograph-spine": "radiographs of the spine",
     "labs": "calcium, PTH, 25-hydroxyvitamin D and TSH",
@@ -49,7 +49,7 @@ def proposal(offer: Offer, order: Order, rating: RatingWord | None) -> Proposal:
         resource = _new_order(order, offer.target)
     return Proposal(
         kind=offer.kind,
-        study=offer.target,
+        study=str(offer.target),
         label=text,
         description=description,
         resource=resource,
@@ -71,6 +71,6 @@ def _new_order(order: Order, target: str) -> dict[str, Any]:
     for name in ("encounter", "requester", "priority"):
         if name in draft:
             new[name] = draft[name]
-    if target == Study.DXA_FOREARM.value:
+    if target == Study.DXA_FOREARM:
         new["bodySite"] = [_RADIUS]
     return new

@@ -52,7 +52,7 @@ def decide(
     rated = rate(study, situation, facts.known)
     if study is Study.OSTEOPOROSIS_DRUG:
         silence = _no_reminder(situation, facts, settings, drafted, is_reminded)
-        offer = () if silence else (Offer(ProposalKind.ADD, Study.DXA_SPINE_HIP.value),)
+        offer = () if silence else (Offer(ProposalKind.ADD, Study.DXA_SPINE_HIP),)
         return Decision(study, situation, rated, None if silence else INFO, silence, offer)
     silence = _silence(study, situation, rated, settings, facts)
     if silence is not None:

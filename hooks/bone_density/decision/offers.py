@@ -21,24 +21,19 @@ from hooks.bone_density.words import (
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One change of the orders: the study (or one of the extra orderables) and its kind."""
+    """One change of the orders: the study, or the name of an extra orderable, and its kind."""
 
     kind: ProposalKind
-    target: str
+    target: Study | str
     recommended: bool = False
-
-    @property
-    def is_axial_dxa(self) -> bool:
-        """Whether taking it orders a DXA of spine and hip(s)."""
-        return self.target in AXIAL_DXA
 
 
 def _replace(target: Study, *, recommended: bool = False) -> Offer:
-    return Offer(ProposalKind.REPLACE, target.value, recommended)
+    return Offer(ProposalKind.REPLACE, target, recommended)
 
 
-def _add(target: str, *, recommended: bool = False) -> Offer:
-    return Offer(ProposalKind.ADD, target, recommended)
+def _add(target: Study | str) -> Offer:
+    return Offer(ProposalKind.ADD, target)
 
 
 def offers(
@@ -92,7 +87,7 @@ def _dxa_offers(
         return ()
     if {Modifier.SPINE_UNRELIABLE, Modifier.HIPS_UNRELIABLE} <= set(modifiers):
         already = study is Study.DXA_FOREARM or Study.DXA_FOREARM in drafted
-        return () if already else (_add(Study.DXA_FOREARM.value),)
+        return () if already else (_add(Study.DXA_FOREARM),)
     not_appropriate = rated.rating is RatingWord.USUALLY_NOT
     if study is Study.VFA:
         if rated.status is RatingStatus.CONDITIONAL:
@@ -102,7 +97,7 @@ def _dxa_offers(
     if study is Study.QUS:
         return (_replace(Study.DXA_SPINE_HIP, recommended=not_appropriate),)
     if study in (Study.TBS, Study.DXA_FOREARM):
-        return (_add(Study.DXA_SPINE_HIP.value),)
+        return (_add(Study.DXA_SPINE_HIP),)
     if study in (Study.CT_FEA, Study.OTHER_DENSITOMETRY):
         return ()
     return (_replace(Study.DXA_SPINE_HIP),)
@@ -128,7 +123,7 @@ def _beside_dxa(study: Study, situation: Situation, drafted: frozenset[Study]) -
         found.append(_replace(Study.DXA_SPINE_HIP_VFA))
     unreliable = {Modifier.SPINE_UNRELIABLE, Modifier.HIPS_UNRELIABLE} & set(situation.modifiers)
     if unreliable and Study.DXA_FOREARM not in drafted:
-        found.append(_add(Study.DXA_FOREARM.value))
+        found.append(_add(Study.DXA_FOREARM))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from cds_service.fhir.dates import add_months
 from cds_service.protocol.advice import Reason
 from hooks.bone_density.advice.history import months
 from hooks.bone_density.decision import Decision
-from hooks.bone_density.decision.timing import EarlyReason, Unclear
+from hooks.bone_density.decision.timing import EarlyReason, Unclear, When
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.scans import newest
 from hooks.bone_density.words import (
@@ -65,14 +65,14 @@ _UNCLEAR_TEXTS = {
 
 def timing_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
     """When the last DXA was, then what follows from it for this order."""
-    yield from _last_dxa(decision, facts)
-    yield from _unclear(decision, facts)
-    yield from _band(decision, facts)
+    evidence = _of_last_dxa(decision.situation.when, facts)
+    yield from _last_dxa(decision, facts, evidence)
+    yield from _unclear(decision, facts, evidence)
+    yield from _band(decision, facts, evidence)
 
 
-def _last_dxa(decision: Decision, facts: Facts) -> Iterator[Reason]:
+def _last_dxa(decision: Decision, facts: Facts, evidence: tuple[str, ...]) -> Iterator[Reason]:
     when = decision.situation.when
-    evidence = _of_last_dxa(decision, facts)
     ago = "" if when.months is None else f", {months(when.months)} ago"
     site = "forearm DXA" if when.forearm_only else "DXA"
     if when.last is not None:
@@ -108,7 +108,7 @@ def _last_dxa(decision: Decision, facts: Facts) -> Iterator[Reason]:
         )
 
 
-def _unclear(decision: Decision, facts: Facts) -> Iterator[Reason]:
+def _unclear(decision: Decision, facts: Facts, evidence: tuple[str, ...]) -> Iterator[Reason]:
     """Why it is not said whether a repeat is early although a DXA is dated."""
     causes = decision.situation.when.unclear
     if not causes:
@@ -124,24 +124,23 @@ def _unclear(decision: Decision, facts: Facts) -> Iterator[Reason]:
         "project-choice",
         tuple(scan.reference for scan in facts.scans.unstated)
         if Unclear.NEWER_UNSTATED_SCAN in causes
-        else _of_last_dxa(decision, facts),
+        else evidence,
     )
 
 
-def _of_last_dxa(decision: Decision, facts: Facts) -> tuple[str, ...]:
+def _of_last_dxa(when: When, facts: Facts) -> tuple[str, ...]:
     """References of what dates the last DXA."""
-    when = decision.situation.when
+    if when.last is None:
+        return ()
+    last = when.last.latest
     scans = facts.scans.forearm if when.forearm_only else facts.scans.central
     return tuple(
-        scan.reference
-        for scan in scans
-        if scan.when is not None and when.last is not None and scan.when.latest == when.last.latest
+        scan.reference for scan in scans if scan.when is not None and scan.when.latest == last
     )
 
 
-def _band(decision: Decision, facts: Facts) -> Iterator[Reason]:
+def _band(decision: Decision, facts: Facts, evidence: tuple[str, ...]) -> Iterator[Reason]:
     when, study = decision.situation.when, decision.study
-    evidence = _of_last_dxa(decision, facts)
     timing = decision.situation.timing
     if timing is Timing.EARLY_WITH_REASON or (timing is Timing.TOO_SOON and when.reasons):
         for reason in when.reasons:

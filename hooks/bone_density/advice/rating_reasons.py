@@ -58,15 +58,15 @@ _SITE_OPEN = frozenset(
 
 def rating_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
     """The rating or why there is none, the usual study, and what VFA adds."""
-    yield from _rating(decision, facts)
-    yield from _usual_study(decision, facts)
+    evidence = facts.low_bmd.evidence
+    yield from _rating(decision, evidence)
+    yield from _usual_study(decision, facts, evidence)
     yield from _vfa_criteria(decision, facts)
 
 
-def _rating(decision: Decision, facts: Facts) -> Iterator[Reason]:
+def _rating(decision: Decision, evidence: tuple[str, ...]) -> Iterator[Reason]:
     rated, study = decision.rated, decision.study
     source = rated.source or "project-choice"
-    evidence = facts.low_bmd.evidence
     if rated.status is RatingStatus.RATED and rated.rating is not None:
         younger = decision.situation.scenario is Scenario.YOUNGER
         code, text = _rated_words(study, rated.rating, younger)
@@ -92,17 +92,17 @@ def _rated_words(study: Study, rating: RatingWord, younger: bool) -> tuple[str, 
     label = STUDIES[study]
     head = f"{label[0].upper()}{label[1:]}"
     if younger and study not in AXIAL_DXA:
-        return f"{study.value}-{rating.value}", f"{head}: {RATINGS[rating]} in this scenario."
+        return f"{study}-{rating}", f"{head}: {RATINGS[rating]} in this scenario."
     known = Study.DXA_SPINE_HIP if younger else study
     text = _RATED_TEXTS.get(known, f"{head} {{is_rated}} for follow-up.")
     if younger and study is Study.DXA_SPINE_HIP_VFA:
         text += " For the added VFA there is no published rating in this scenario."
-    code = _CODES.get((study, rating), f"{study.value}-{rating.value}")
+    code = _CODES.get((study, rating)) or f"{study}-{rating}"
     return code, text.format(is_rated=_IS[rating])
 
 
-def _usual_study(decision: Decision, facts: Facts) -> Iterator[Reason]:
-    study, evidence = decision.study, facts.low_bmd.evidence
+def _usual_study(decision: Decision, facts: Facts, evidence: tuple[str, ...]) -> Iterator[Reason]:
+    study = decision.study
     if study in (Study.QUS, Study.VFA, Study.DXA_HEEL) and _dxa_is_usual(decision, facts):
         yield Reason(
             "dxa-usually-appropriate",

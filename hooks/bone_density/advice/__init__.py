@@ -56,6 +56,7 @@ def advise(
     situation, rated = decision.situation, decision.rated
     reasons = reasons_for(decision, facts, codes_disagree=codes_disagree)
     has_card = decision.indicator is not None
+    place = anchor(decision) if has_card else None
     rests_on_acr = situation.scenario not in (Scenario.RED_FLAG, Scenario.PREGNANCY)
     return Advice(
         order=order.reference,
@@ -76,10 +77,10 @@ def advise(
         topic=TOPIC,
         source_label=_source_label(decision),
         source_url=LINKS["acr"].url if rests_on_acr else None,
-        source_anchor=anchor(decision) if has_card else None,
+        source_anchor=place,
         links=(
             *((LINKS["acr"],) if has_card and rests_on_acr else ()),
-            *((about_link(decision),) if has_card else ()),
+            *((about_link(decision, place),) if place else ()),
         ),
         override_reasons=OVERRIDE_REASONS if has_card else (),
         proposals=tuple(

@@ -21,15 +21,17 @@ def anchor(decision: Decision) -> str:
     scenario, timing = decision.situation.scenario, decision.situation.timing
     is_drug = decision.study is Study.OSTEOPOROSIS_DRUG
     if scenario in _DECIDED_BY_SCENARIO and not is_drug:
-        return f"scenario-{scenario.value}"
+        return f"scenario-{scenario}"
     if decision.study in TIMED and timing in _EARLY:
-        return f"timing-{timing.value}"
-    return f"study-{decision.study.value}"
+        return f"timing-{timing}"
+    return f"study-{decision.study}"
 
 
-def about_link(decision: Decision) -> Link:
-    """What the ordering clinician may want next: how to request the DXA, else why the card."""
-    place = anchor(decision)
+def about_link(decision: Decision, place: str) -> Link:
+    """What the ordering clinician may want next: how to request the DXA, else why the card.
+
+    `place` is the anchor of the decision.
+    """
     asks_for_dxa = is_appropriate_dxa(decision) or decision.study is Study.OSTEOPOROSIS_DRUG
     if asks_for_dxa and place.startswith("study-"):
         return REQUEST_DXA

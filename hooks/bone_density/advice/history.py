@@ -17,13 +17,16 @@ from hooks.bone_density.words import Kind
 MOST_RESULTS = 8
 """Rows a card shows; older results stay in the explanation."""
 
+_ORDER_OF_SETS = tuple(SETS).index
+"""Where a value set stands among the words for them."""
+
 
 def value(item: Measurement) -> str:
     """A result with its unit: scores to one decimal, BMD to three (ISCD reporting)."""
     bound = f"{item.comparator} " if item.comparator else ""
     if item.kind is Kind.BMD:
         return f"{bound}{item.value:.3f} g/cm²"
-    return f"{bound}{item.kind.value} {item.value:.1f}"
+    return f"{bound}{item.kind} {item.value:.1f}"
 
 
 def site(item: Measurement) -> str:
@@ -95,7 +98,7 @@ def _courses(courses: tuple[Course, ...], facts: Facts, prefix: str) -> list[str
 
 def condition(finding: Finding) -> str:
     """A recorded condition in fixed words, its code, its date, and how certain it is."""
-    name = ", ".join(words for key, words in SETS.items() if key in finding.sets)
+    name = ", ".join(SETS[key] for key in sorted(finding.sets, key=_ORDER_OF_SETS))
     date = (
         f"onset {finding.onset}"
         if finding.onset

@@ -16,6 +16,8 @@ from service import explain, only_order
 import hooks.bone_density
 from cds_service.fhir.codings import CPT, CodedValue
 from hooks.bone_density import SERVICE
+from hooks.bone_density.advice.labels import SETS
+from hooks.bone_density.facts.conditions import READ_SETS
 from hooks.bone_density.knowledge import KnowledgeError, Rating, knowledge, load
 from hooks.bone_density.words import Study
 
@@ -52,6 +54,11 @@ def test_every_reason_has_a_source() -> None:
         order = only_order(explain(hook_request(row)))
         assert {item["source"] for item in order["reasons"]} <= set(KNOWN.sources)
         assert order["ratingSource"] is None or order["ratingSource"] in KNOWN.sources
+
+
+def test_every_set_of_conditions_has_words() -> None:
+    """A condition that the rules read can be named on a card."""
+    assert set(SETS) == READ_SETS
 
 
 def test_every_threshold_is_used() -> None:

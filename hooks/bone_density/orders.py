@@ -74,11 +74,10 @@ def studies_of(
     """Every study that one of the codings means, local codes included."""
     found = {
         study
-        for coding in settings.expand(coded)
-        for set_id in known.memberships((coding,))
+        for set_id in known.memberships(settings.expand(coded))
         if (study := _STUDY_SETS.get(set_id))
     }
-    for coding in coded:
+    for coding in coded if settings.local_codes else ():
         meaning = settings.local_codes.get((coding.system or "", coding.code))
         if meaning and is_study(meaning):
             found.add(Study(meaning))

@@ -64,6 +64,8 @@ def resolve(
 
 def _agreed(found: Sequence[Entry]) -> DrugMatch | Conflict:
     """The most specific of several entries, or the pair that contradicts."""
+    if len(found) == 1:
+        return found[0].match
     best = min(found, key=lambda entry: entry.rank)
     for other in found:
         differs = other.match.purpose is not best.match.purpose

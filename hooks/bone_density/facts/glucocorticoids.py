@@ -42,6 +42,9 @@ def read_glucocorticoid(
         if course.drug_class.startswith(_CLASS)
     ]
     coded = findings.established("glucocorticoid-long-term-use")
+    if not courses and not coded:
+        reaches = False if medications.is_complete else None
+        return Glucocorticoid((), None, False, reaches, False, ())
     stretch = _present_stretch(courses, reading)
     months = None
     if stretch:

@@ -64,7 +64,7 @@ def read_timing(facts: Facts) -> When:
     if last is None:
         return _without_central(facts, reasons, evidence)
     months = months_since(last, facts.as_of)
-    bands = {_band(count, facts, reasons) for count in months}
+    bands = {_band(count, facts, reasons) for count in set(months)}
     timing = next(iter(bands)) if len(bands) == 1 else Timing.UNKNOWN
     unclear = tuple(_unclear(facts, last, bands, reasons))
     if unclear:
@@ -152,7 +152,7 @@ def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
         ),
     }
     reasons = tuple(reason for reason, evidence in found.items() if evidence)
-    return reasons, tuple(dict.fromkeys(ref for refs in found.values() for ref in refs))
+    return reasons, tuple(dict.fromkeys(ref for reason in reasons for ref in found[reason]))
 
 
 def _courses(courses: Iterable[Course], accept: Callable[[Course], bool]) -> tuple[str, ...]:

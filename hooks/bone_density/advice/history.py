@@ -52,11 +52,15 @@ def results_table(facts: Facts) -> str:
     items = newest_first(facts.measurements.usable)
     if not items:
         return ""
+    shown = items[:MOST_RESULTS]
+    devices = {
+        device: quote(device, 40) if device else "not recorded"
+        for device in {item.device for item in shown}
+    }
     rows = ["| Date | Site | Result | Device |", "| --- | --- | --- | --- |"]
     rows += [
-        f"| {when(item)} | {site(item)} | {value(item)} "
-        f"| {quote(item.device, 40) if item.device else 'not recorded'} |"
-        for item in items[:MOST_RESULTS]
+        f"| {when(item)} | {site(item)} | {value(item)} | {devices[item.device]} |"
+        for item in shown
     ]
     if len(items) > MOST_RESULTS:
         rows.append(f"\n{len(items) - MOST_RESULTS} earlier results are not shown.")

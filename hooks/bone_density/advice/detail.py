@@ -55,12 +55,12 @@ def detail(order: Order, decision: Decision, facts: Facts, reasons: tuple[Reason
     ):
         parts.append(_preparation(facts))
     parts += [_not_read(facts), _not_used(facts), _basis(decision, facts, reasons)]
-    return "\n\n".join(part for part in parts if part)
+    return "\n\n".join(filter(None, parts))
 
 
 def _conditions(decision: Decision, facts: Facts, reasons: tuple[Reason, ...]) -> str:
     """The recorded conditions that the reasons and the rule rest on."""
-    used = {*decision.situation.evidence, *(ref for reason in reasons for ref in reason.evidence)}
+    used = set(decision.situation.evidence).union(*(reason.evidence for reason in reasons))
     lines = sorted(
         {f"- {condition(finding)}" for finding in facts.findings.all if finding.reference in used}
     )

@@ -95,6 +95,8 @@ class Findings:
 
     def lasting(self, set_id: str) -> tuple[Finding, ...]:
         """Confirmed conditions that leave their mark whatever became of them since."""
+        if set_id not in self.by_set:
+            return ()
         return (*self.established(set_id), *self.resolved(set_id))
 
     def resolved(self, set_id: str) -> tuple[Finding, ...]:

@@ -117,25 +117,27 @@ def present_pregnancy(facts: Facts) -> tuple[Finding, ...]:
 def insufficient_data(facts: Facts) -> Verdict | None:
     """Age, sex or menopausal status open, contradictory or unusable data, unread conditions."""
     gaps = list(facts.belonging.gaps)
-    possible = _follow_up_scenarios(facts)
     if not facts.conditions_known:
         gaps.append("conditions-not-read")
+    is_established = _is_established(facts)
+    open_baseline = [] if is_established else _open_baseline(facts)
+    gaps += open_baseline
+    if not gaps:
+        return None
+    possible = _follow_up_scenarios(facts, is_established)
+    if not facts.conditions_known:
         possible |= {Scenario.RED_FLAG, Scenario.PREGNANCY}
-    if not _is_established(facts):
-        open_baseline = _open_baseline(facts)
-        gaps += open_baseline
+    if not is_established:
         possible = (possible if open_baseline else set()) | {Scenario.INITIAL}
     if "under-adult-age" in gaps:
         possible = set()
-    if not gaps:
-        return None
     return Verdict(Scenario.INSUFFICIENT, frozenset(possible), tuple(dict.fromkeys(gaps)))
 
 
-def _follow_up_scenarios(facts: Facts) -> set[Scenario]:
+def _follow_up_scenarios(facts: Facts, is_established: bool) -> set[Scenario]:
     """The scenario of every group still possible: follow-up where low BMD is established there."""
     by_group = {Group.OLDER: Scenario.SURVEILLANCE, Group.YOUNGER: Scenario.YOUNGER}
-    if not _is_established(facts):
+    if not is_established:
         return {by_group[group] for group in facts.belonging.groups}
     return {
         by_group[group] if facts.low_bmd.is_established(group) else Scenario.INITIAL

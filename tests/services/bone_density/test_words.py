@@ -316,6 +316,24 @@ def test_another_drug_does_not_lengthen_a_bisphosphonate() -> None:
     assert "thigh-pain-on-bisphosphonate" not in only_order(ask(DXA, *chart))["modifiers"]
 
 
+def test_thigh_pain_without_a_bisphosphonate() -> None:
+    """Thigh pain alone, or beside another drug, says nothing of a bisphosphonate."""
+    pain = condition("t", "M79.651", "2026-11-01")
+    denosumab = medication_request("d", "993456", "2015-01-10")
+    for chart in ([LOW, pain], [LOW, pain, denosumab]):
+        assert "thigh-pain-on-bisphosphonate" not in only_order(ask(DXA, *chart))["modifiers"]
+
+
+def test_therapy_after_a_pause_begins_anew() -> None:
+    """A bisphosphonate taken up after a long pause is dated by its second beginning."""
+    supply = {"expectedSupplyDuration": {"value": 90, "code": "d"}}
+    before = medication_request(
+        "a", "904431", "2015-01-10", status="completed", dispenseRequest=supply
+    )
+    now = medication_request("b", "904431", "2022-03-01")
+    assert "alendronate, since 2022-03-01;" in card_text(ask(DXA, LOW, before, now))
+
+
 def test_component_of_an_unknown_panel() -> None:
     """A result inside a panel counts, whatever the panel's own code is."""
     component = {

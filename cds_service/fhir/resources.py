@@ -27,6 +27,11 @@ def status_of(resource: Raw) -> str | None:
     return status if isinstance(status, str) else None
 
 
+def says_status(resource: Raw) -> bool:
+    """Whether a resource says its status: `unknown` says nothing, nor does one that is withheld."""
+    return status_of(resource) not in (None, "unknown")
+
+
 def has_unknown_meaning(resource: Raw) -> bool:
     """True when a modifier extension or implicit rules may change what the resource means."""
     return bool(resource.get("modifierExtension")) or bool(resource.get("implicitRules"))

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_date, read_event
-from cds_service.fhir.resources import Raw, name_of, status_of
+from cds_service.fhir.resources import Raw, name_of, says_status, status_of
 from cds_service.fhir.valuesets import Concept
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.reading import Reading
@@ -38,6 +38,8 @@ READ_SETS = frozenset(
 )
 _ACTIVE = frozenset({"active", "recurrence", "relapse"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
+_REPORTED = frozenset({"final", "amended", "corrected", "appended"})
+_DONE = frozenset({"completed"})
 _PROCEDURE_SETS = frozenset({"spine-unreliable", "hip-prosthesis", "postmenopausal"})
 
 
@@ -182,9 +184,7 @@ def _conclusions(reading: Reading) -> Iterator[Finding]:
             for key, concept in reading.known.memberships(codings(item)).items()
             if key in ("osteoporosis", "low-bone-mass")
         }
-        if not sets or status_of(report) not in ("final", "amended", "corrected", "appended"):
-            continue
-        if not reading.accept(report):
+        if not sets or not _may_count(report, _REPORTED, reading):
             continue
         when = read_event(report, "effective", reading.zone)
         if when is not None and reading.is_future(when):
@@ -203,7 +203,7 @@ def _procedures(reading: Reading) -> Iterator[Finding]:
             for key, concept in reading.known.memberships(coded).items()
             if key in _PROCEDURE_SETS
         }
-        if not sets or status_of(procedure) != "completed" or not reading.accept(procedure):
+        if not sets or not _may_count(procedure, _DONE, reading):
             continue
         when = read_event(procedure, "performed", reading.zone)
         if when is not None and reading.is_future(when):
@@ -211,6 +211,18 @@ def _procedures(reading: Reading) -> Iterator[Finding]:
             continue
         code = _matching_code(coded, reading)
         yield Finding(name_of(procedure), sets, Certainty.CONFIRMED, True, when, None, False, code)
+
+
+def _may_count(resource: Raw, statuses: frozenset[str], reading: Reading) -> bool:
+    """Whether a resource has one of the statuses; one that does not say its status is lost."""
+    if says_status(resource) and status_of(resource) not in statuses:
+        return False
+    if not reading.accept(resource):
+        return False
+    if not says_status(resource):
+        reading.lose(resource, "status not known")
+        return False
+    return True
 
 
 def _matching_code(coded: tuple[CodedValue, ...], reading: Reading) -> str:

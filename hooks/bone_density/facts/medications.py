@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, read_date, read_event
-from cds_service.fhir.resources import Raw, name_of, resolve, status_of
+from cds_service.fhir.resources import Raw, name_of, resolve, says_status, status_of
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.drugs import Conflict, DrugMatch, Purpose
 from hooks.bone_density.drugs import resolve as resolve_drug
@@ -187,9 +187,11 @@ def _is_taken(resource: Raw, resource_type: str) -> bool | None:
         return False
     if is_order and isinstance(intent, str) and intent not in _ORDER_INTENTS:
         return False
-    if status is not None and status not in _TAKEN[resource_type]:
+    if not says_status(resource):
+        return None
+    if status not in _TAKEN[resource_type]:
         return False
-    return None if status is None or (is_order and not isinstance(intent, str)) else True
+    return None if is_order and not isinstance(intent, str) else True
 
 
 def _with_indication(match: DrugMatch, findings: Findings) -> DrugMatch:

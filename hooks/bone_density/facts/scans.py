@@ -7,7 +7,7 @@ from datetime import date
 
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, completed_months, read_event
-from cds_service.fhir.resources import Raw, name_of, resolve, status_of
+from cds_service.fhir.resources import Raw, name_of, resolve, says_status, status_of
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.measurements import FINAL, Measurements
 from hooks.bone_density.facts.reading import Reading
@@ -155,6 +155,9 @@ def _documented(
                 reading.ignore(resource, str(status))
                 continue
             if not reading.accept(resource):
+                continue
+            if not says_status(resource):
+                reading.lose(resource, "status not known")
                 continue
             if status not in accepted:
                 reading.ignore(resource, f"status {status}")

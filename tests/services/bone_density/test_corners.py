@@ -1786,13 +1786,42 @@ def test_unreadable_drug_that_may_be_taken(
     assert ignored(ask(DXA, LOW, record)) == reasons
 
 
-@pytest.mark.parametrize("element", ["status", "intent"])
-def test_not_said_whether_a_drug_is_taken(element: str) -> None:
-    """A drug whose status or intent is withheld is neither taken nor not taken."""
-    record = without(medication_request("m", "904431", "2024-11-20"), element)
-    reason = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-    record |= {f"_{element}": {"extension": [{"url": reason, "valueCode": "masked"}]}}
+MASKED = {
+    "extension": [
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
+            "valueCode": "masked",
+        }
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("resource", "reason"),
+    [
+        (medication_request("x", "904431", "2024-11-20"), "not said whether it is taken"),
+        (procedure("x", "77080", "2026-05-05"), "status not known"),
+        (procedure("x", "Z98.1", "2020-05-05", ICD10CM), "status not known"),
+        (report("x", "38269-7", "2026-05-05"), "status not known"),
+        (
+            report("x", "11502-2", "2026-05-05", conclusionCode=[concept(ICD10CM, "M81.0")]),
+            "status not known",
+        ),
+    ],
+)
+@pytest.mark.parametrize("change", [{"status": "unknown"}, {"_status": MASKED}])
+def test_status_that_is_not_known(resource: Resource, reason: str, change: Resource) -> None:
+    """What does not say its status neither counts nor shows that there was nothing."""
+    record = (without(resource, "status") if "_status" in change else resource) | change
     explanation = ask(DXA, LOW, record)
+    assert ignored(explanation) == {f"{resource['resourceType']}/x": reason}
+    assert resource["resourceType"] in {gap["data"] for gap in explanation["unread"]}
+
+
+def test_intent_that_is_not_known() -> None:
+    """A drug order whose intent is withheld may be a plan, or be taken."""
+    record = without(medication_request("m", "904431", "2024-11-20"), "intent")
+    explanation = ask(DXA, LOW, {**record, "_intent": MASKED})
     assert ignored(explanation) == {"MedicationRequest/m": "not said whether it is taken"}
     assert "MedicationRequest" in {gap["data"] for gap in explanation["unread"]}
 

@@ -25,7 +25,6 @@ from bone import (
     bmd,
     codes,
     fact,
-    ignored,
     report,
     without,
 )
@@ -343,14 +342,6 @@ def test_component_of_an_unknown_panel() -> None:
     panel = observation("p", "99999-9", None, "2024-11-10", component=[component])
     assert only_order(ask(DXA, panel))["scenario"] == "surveillance"
     assert only_order(ask(DXA, {**panel, "code": {"text": "DXA"}}))["scenario"] == "surveillance"
-
-
-def test_order_whose_status_is_not_known() -> None:
-    """An order of a drug that does not say its status is not taken."""
-    reason = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
-    drug = without(ALENDRONATE, "status")
-    drug |= {"_status": {"extension": [{"url": reason, "valueCode": "unknown"}]}}
-    assert ignored(ask(DXA, LOW, drug))["MedicationRequest/m"] == "not taken"
 
 
 def test_forearm_of_an_unknown_day() -> None:

@@ -14,6 +14,7 @@ from weakref import WeakSet
 from sqlalchemy import URL, Connection, Engine, TextClause, exc, make_url
 from sqlalchemy.exc import ArgumentError
 
+from cds_service.store.driver import Driver
 from cds_service.store.durability import Durability
 from cds_service.store.errors import StoreError, Trouble
 from cds_service.store.faults import NotAnswering, trouble_of
@@ -28,10 +29,13 @@ _NO_SPACE = (Trouble.FULL, Trouble.INPUT_OUTPUT)
 _depth = 0
 """How many forks lie between the first process and this one."""
 _all_engines: WeakSet[Engine] = WeakSet()
+_all_drivers: WeakSet[Driver] = WeakSet()
 
 
 def _before_fork() -> None:
     # SQLite keeps book of its locks per process, and the book would be wrong in the child.
+    for driver in tuple(_all_drivers):
+        driver.close()
     for engine in tuple(_all_engines):
         engine.dispose()
 
@@ -58,6 +62,7 @@ class Database:
     connections: int = CONNECTIONS
     room_bytes: int = 0
     _engines: dict[int, Engine] = field(default_factory=dict, repr=False, compare=False)
+    _drivers: dict[int, Driver] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -121,13 +126,14 @@ class Database:
         if not self.is_shared:
             path = Path(url.database or "")
             url = url.set(database=str(path.with_name(f"{path.stem}-replay{path.suffix}")))
-        own = replace(self, _url=url, durability=Durability.NORMAL, _engines={})
+        own = replace(self, _url=url, durability=Durability.NORMAL, _engines={}, _drivers={})
         return own if self.is_shared else replace(own, room_bytes=ROOM_BYTES)
 
     @contextmanager
     def patient(self, seconds: float) -> Generator[Database]:
         """The same database with more time for each statement, on connections of its own."""
-        slow = replace(self, busy_timeout_ms=round(seconds * 1000), connections=1, _engines={})
+        time_ms = round(seconds * 1000)
+        slow = replace(self, busy_timeout_ms=time_ms, connections=1, _engines={}, _drivers={})
         try:
             yield slow
         finally:
@@ -166,7 +172,7 @@ class Database:
         except StoreError as error:
             if not self.room_bytes or error.trouble not in _NO_SPACE:
                 raise
-        with self._driver() as connection:
+        with _in_words(), self._driver().connection() as connection:
             restart_log(connection)
         return self._change_file(statement.text, values)
 
@@ -177,33 +183,42 @@ class Database:
         """
         path = Path(self.where)
         if self.room_bytes and not has_room(path, self.room_bytes):
-            with self._driver() as connection:
+            with _in_words(), self._driver().connection() as connection:
                 take_room(connection, path, self.room_bytes)
 
     def close(self) -> None:
         """Closes the connections of this process; the next use makes new ones."""
+        driver = self._drivers.pop(_depth, None)
+        if driver is not None:
+            driver.close()
         engine = self._engines.pop(_depth, None)
         if engine is not None:
             engine.dispose()
 
     def _change_file(self, statement: str, values: Mapping[str, Any]) -> int:
-        with self._driver() as connection:
-            cursor = connection.execute(statement, values)
-            count = cursor.rowcount
-            cursor.close()
-        return count
-
-    @contextmanager
-    def _driver(self) -> Generator[sqlite3.Connection]:
-        """A connection of SQLite's own driver."""
         try:
-            pooled = self._engine().raw_connection()
-            try:
-                yield cast(sqlite3.Connection, pooled.dbapi_connection)
-            finally:
-                pooled.close()
+            return self._driver().change(statement, values)
         except (sqlite3.Error, exc.SQLAlchemyError) as error:
             raise StoreError(trouble_of(error)) from None
+
+    def _driver(self) -> Driver:
+        """The driver of this process, made as its engine is."""
+        driver = self._drivers.get(_depth)
+        if driver is None:
+            new = Driver(
+                self._new_connection,
+                at_most=self.connections,
+                wait_s=self.busy_timeout_ms / 1000,
+            )
+            driver = self._drivers.setdefault(_depth, new)
+            _all_drivers.add(driver)
+        return driver
+
+    def _new_connection(self) -> sqlite3.Connection:
+        """One that the engine has made ready, and knows no longer."""
+        pooled = self._engine().raw_connection()
+        pooled.detach()
+        return cast(sqlite3.Connection, pooled.dbapi_connection)
 
     @contextmanager
     def _connected(self) -> Generator[Connection]:
@@ -256,6 +271,15 @@ class Database:
             busy_timeout_ms=self.busy_timeout_ms,
             connections=self.connections,
         )
+
+
+@contextmanager
+def _in_words() -> Generator[None]:
+    """What SQLite's driver raises, as a StoreError."""
+    try:
+        yield
+    except (sqlite3.Error, exc.SQLAlchemyError) as error:
+        raise StoreError(trouble_of(error)) from None
 
 
 def _is_file(url: URL) -> bool:

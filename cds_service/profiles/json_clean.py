@@ -18,7 +18,7 @@ def without_empties(value: Any) -> Any:
     """
     if isinstance(value, str):
         return value or None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         kept = {
             name: clean
             for name, item in value.items()

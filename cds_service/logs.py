@@ -46,7 +46,7 @@ MAX_PLACES = 12
 correlation: ContextVar[str | None] = ContextVar("correlation", default=None)
 """The id of the request that is being answered; None outside of one."""
 
-_OURS = f"{OURS}."
+_OUR_LOGGERS = f"{OURS}."
 _FLASK = f"{OURS}.web"
 """Flask's own logger bears the application's name; it would say the address that was asked for."""
 _SERVER = "gunicorn.error"
@@ -143,7 +143,7 @@ def said(record: logging.LogRecord) -> dict[str, object]:
         "logger": record.name,
         "pid": record.process,
     }
-    is_ours = record.name.startswith(_OURS) and record.name != _FLASK
+    is_ours = record.name.startswith(_OUR_LOGGERS) and record.name != _FLASK
     line["event"] = (record.getMessage() if is_ours else _of_library(record))[:MAX_CHARACTERS]
     identifier = correlation.get()
     if identifier is not None:

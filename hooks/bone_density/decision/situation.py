@@ -6,6 +6,7 @@ The decisions behind the rules: docs/clinical-decisions.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 
 from cds_service.protocol.advice import ChartNotReadable
 from cds_service.protocol.values import dataclass
@@ -105,13 +106,12 @@ def pregnancy(facts: Facts) -> Verdict | None:
 
 def present_pregnancy(facts: Facts) -> tuple[Finding, ...]:
     """Active pregnancy records, undated or not older than a pregnancy lasts."""
-    found = []
-    for item in facts.findings.active("pregnancy"):
-        dated = item.onset or item.recorded
-        limit = facts.known.whole("pregnancy_days")
-        if dated is None or (facts.as_of - dated.latest).days <= limit:
-            found.append(item)
-    return tuple(found)
+    found = facts.findings.active("pregnancy")
+    if not found:
+        return ()
+    limit = facts.as_of - timedelta(days=facts.known.whole("pregnancy_days"))
+    dated = ((item, item.onset or item.recorded) for item in found)
+    return tuple(item for item, when in dated if when is None or when.latest >= limit)
 
 
 def insufficient_data(facts: Facts) -> Verdict | None:

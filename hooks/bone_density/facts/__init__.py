@@ -65,7 +65,11 @@ def newest_scores(measurements: Measurements) -> tuple[Measurement, ...]:
 
 
 def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
-    """Reads one chart; the same chart in any order gives the same facts."""
+    """Reads one chart; the same chart in any order gives the same facts.
+
+    What is known of scans and of drugs is settled as soon as they are read: a height that is lost
+    afterwards is neither.
+    """
     known = knowledge()
     reading = Reading(chart, settings, as_of, known)
     reading.note_unmatched()

@@ -129,7 +129,7 @@ def _course(
         medication = resolve(resource.get("medicationReference"), resource, reading.chart.related)
         concept = medication.get("code") if medication else None
     if not isinstance(concept, dict):
-        if _is_taken(resource, resource_type) is not False:
+        if _why_not_taken(resource, resource_type) is None:
             reading.lose(resource, "medication not readable")
         return
     text = concept.get("text")
@@ -148,12 +148,12 @@ def _course(
         return
     if not reading.accept(resource):
         return
-    is_taken = _is_taken(resource, resource_type)
-    if is_taken is None:
-        reading.lose(resource, "not said whether it is taken")
+    not_taken = _why_not_taken(resource, resource_type)
+    if not_taken is not None:
+        reading.ignore(resource, f"{not_taken}, not taken")
         return
-    if not is_taken:
-        reading.ignore(resource, f"status {status}, not taken")
+    if not _says_whether_taken(resource, resource_type):
+        reading.lose(resource, "not said whether it is taken")
         return
     if isinstance(match, Conflict):
         reading.lose(resource, "codes name two different drugs")
@@ -179,19 +179,22 @@ def _course(
     )
 
 
-def _is_taken(resource: Raw, resource_type: str) -> bool | None:
-    """Whether the drug is or was taken by what the record says; None where that is unreadable."""
-    intent, status = resource.get("intent"), status_of(resource)
-    is_order = resource_type == "MedicationRequest"
+def _why_not_taken(resource: Raw, resource_type: str) -> str | None:
+    """What in a record says that the drug neither is nor was taken; None where nothing does."""
     if resource.get("doNotPerform") is True:
-        return False
-    if is_order and isinstance(intent, str) and intent not in _ORDER_INTENTS:
-        return False
-    if not says_status(resource):
-        return None
-    if status not in _TAKEN[resource_type]:
-        return False
-    return None if is_order and not isinstance(intent, str) else True
+        return "doNotPerform"
+    if resource_type == "MedicationRequest":
+        intent = resource.get("intent")
+        if isinstance(intent, str) and intent not in _ORDER_INTENTS:
+            return f"intent {intent}"
+    if says_status(resource) and status_of(resource) not in _TAKEN[resource_type]:
+        return f"status {status_of(resource)}"
+    return None
+
+
+def _says_whether_taken(resource: Raw, resource_type: str) -> bool:
+    is_order = resource_type == "MedicationRequest"
+    return says_status(resource) and (not is_order or isinstance(resource.get("intent"), str))
 
 
 def _with_indication(match: DrugMatch, findings: Findings) -> DrugMatch:

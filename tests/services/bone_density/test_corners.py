@@ -1826,6 +1826,20 @@ def test_intent_that_is_not_known() -> None:
     assert "MedicationRequest" in {gap["data"] for gap in explanation["unread"]}
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"doNotPerform": True}, "doNotPerform, not taken"),
+        ({"intent": "plan"}, "intent plan, not taken"),
+    ],
+)
+@pytest.mark.parametrize("status", [{"status": "active"}, {"_status": MASKED}])
+def test_why_a_drug_is_not_taken(said: Resource, reason: str, status: Resource) -> None:
+    """The element that says so is named, whatever the status."""
+    record = without(medication_request("m", "904431", "2024-11-20"), "status") | said | status
+    assert ignored(ask(DXA, LOW, record)) == {"MedicationRequest/m": reason}
+
+
 def test_empty_list_of_instructions() -> None:
     """An empty list of instructions is no dose of nothing."""
     record = dosed()

@@ -157,6 +157,11 @@ def install(app: Flask) -> None:
         return response
 
 
+def internal_error(identifier: str) -> dict[str, Any]:
+    """The body that answers a fault of this program, with the number to search the log by."""
+    return _numbered(failure_of(Exception(), 0), identifier).outcome
+
+
 def _innermost(error: Exception) -> BaseException:
     """What Flask has wrapped into an error of its own, when that is what happened."""
     return getattr(error, "original_exception", None) or error

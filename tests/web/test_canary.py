@@ -215,6 +215,8 @@ LAYERS = (
     ("cds_service.web.services:read_object", 500),
     ("cds_service.web.services:Call", 500),
     ("cds_service.web.services:json_response", 500),
+    ("cds_service.web.frame:missing", 500),
+    ("cds_service.web.cors:Cors.headers", 500),
     ("cds_service.web.context:answer", 500),
     ("cds_service.engine.answer:read_request", 500),
     ("cds_service.engine.answer:check_subjects", 500),

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from typing import Any
 from urllib.parse import urljoin
 
-from cds_service.chart.prefetch_value import PrefetchValue, read_value
+from cds_service.chart.prefetch_value import PrefetchValue, are_links, read_value
 from cds_service.chart.walk import listed
 from cds_service.egress import Base
 from cds_service.protocol.chart import PartState
@@ -42,7 +42,10 @@ class Pages:
         link = next_link(self.bundles[-1])
         if link is None or self.stopped is not None:
             return None
-        address = urljoin(url, link)
+        try:
+            address = urljoin(url, link)
+        except ValueError:  # brackets that hold no address
+            address = ""
         if len(self.bundles) >= MAX_PAGES:
             self.stopped = f"more than {MAX_PAGES} pages"
         elif not link or not base.covers(address):
@@ -73,12 +76,13 @@ class Pages:
 
 
 def next_link(bundle: Mapping[str, Any]) -> str | None:
-    """The address of the next page as it stands there; empty when it is no text."""
-    for link in listed(bundle.get("link")):
+    """The address of the next page as it stands there; empty when it, or whether, is not told."""
+    links = bundle.get("link")
+    for link in listed(links):
         if isinstance(link, dict) and link.get("relation") == "next":
             url = link.get("url")
             return url if isinstance(url, str) else ""
-    return None
+    return "" if links and not are_links(links) else None
 
 
 def _one_bundle(bundles: list[Mapping[str, Any]]) -> dict[str, Any]:

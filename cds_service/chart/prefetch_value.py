@@ -19,8 +19,9 @@ PAGED = "paged"
 _ISSUE_CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 _NO_RESOURCE = frozenset({"", "Bundle"})
 _OTHERS = _NO_RESOURCE | {"OperationOutcome"}
-_FAILED = ("error", "fatal")
+_HARMLESS = ("warning", "information", "success")
 _TEXT = frozenset({str})
+_WHOLE = (int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +170,24 @@ def _read_any(bundle: Mapping[str, Any], entries: Iterable[Any]) -> PrefetchValu
 
 def _shortfall(bundle: Mapping[str, Any], matches: int) -> str | None:
     """Why a Bundle is not the whole result, by what it says of itself."""
-    for link in listed(bundle.get("link")):
+    links, total = bundle.get("link"), bundle.get("total")
+    for link in listed(links):
         if isinstance(link, dict) and link.get("relation") == "next":
             return PAGED
-    total = bundle.get("total")
-    if type(total) is int and total > matches:
+    if links and not are_links(links):
+        return "links not readable"
+    if total is not None and type(total) not in _WHOLE:
+        return "total not readable"
+    if total is not None and total > matches:
         return f"total says {total}"
     return None
+
+
+def are_links(links: object) -> bool:
+    """Whether each of a Bundle's links says what it is; one that does not may be the next page."""
+    return isinstance(links, list) and all(
+        isinstance(link, dict) and isinstance(link.get("relation"), str) for link in links
+    )
 
 
 def _mode(entry: Mapping[str, Any]) -> object:
@@ -184,11 +196,12 @@ def _mode(entry: Mapping[str, Any]) -> object:
 
 
 def _failure(outcome: Mapping[str, Any]) -> str | None:
-    """The error in an OperationOutcome; warnings and information are harmless beside data."""
+    """The error in an OperationOutcome, or what may be one; the rest is harmless beside data."""
+    issues = outcome.get("issue") or []
     failed = [
         issue
-        for issue in listed(outcome.get("issue"))
-        if isinstance(issue, dict) and issue.get("severity") in _FAILED
+        for issue in (issues if isinstance(issues, list) else [issues])
+        if not isinstance(issue, dict) or issue.get("severity") not in _HARMLESS
     ]
     return f"OperationOutcome: {_code(failed)}" if failed else None
 

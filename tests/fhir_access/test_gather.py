@@ -21,6 +21,8 @@ from fhir_calls import TOKEN, Caller, body
 from fhir_faulty import FaultyServer
 from fhir_upstream import InMemory
 
+from cds_service.chart.pages import Pages
+from cds_service.egress import Base
 from cds_service.protocol.errors import WrongPatient
 
 CENTRAL = observation("low", "38267-1", -2.7, "2023-05-10")
@@ -181,6 +183,38 @@ def test_pages_of_a_prefetched_bundle(server: FaultyServer) -> None:
     assert found.reasons == {}
     assert "2023-05-10" in found.cards[0]["detail"]
     assert "2020-05-10" in found.cards[0]["detail"]
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://[x]/Observation", 7, "", "//[/x"])
+def test_next_page_at_no_address(server: FaultyServer, url: object) -> None:
+    """A link that is no address is not followed, and what it leads to is open."""
+    first = {**bundle([CENTRAL]), "link": [{"relation": "next", "url": url}]}
+    given = prefetch(patient(), CHART[2:]) | {"observations": first}
+    found = Caller().call(body(server.base("healthy"), prefetch=given))
+    assert found.reasons == {"Observation": "paged, next page is elsewhere"}
+    assert server.seen("healthy") == []
+
+
+@pytest.mark.parametrize(
+    ("links", "address"),
+    [
+        (None, None),
+        ([], None),
+        ([{"relation": "self", "url": "?page=1"}], None),
+        ([{"relation": "next", "url": "?page=2"}], "https://fhir.example/r4/Observation?page=2"),
+        ({"relation": "next", "url": "?page=2"}, None),
+        (["?page=2"], None),
+    ],
+)
+def test_links_of_a_page(links: object, address: str | None) -> None:
+    """Links that cannot be read may hold the next page: then the search was not read to its end."""
+    base, url = Base.parse("https://fhir.example/r4"), "https://fhir.example/r4/Observation"
+    assert base is not None
+    pages = Pages()
+    pages.add({"resourceType": "Bundle", "link": links}, url)
+    assert pages.next_address(base, url) == address
+    is_damaged = isinstance(links, dict) or links == ["?page=2"]
+    assert pages.stopped == ("next page is elsewhere" if is_damaged else None)
 
 
 def test_further_pages_by_a_restricted_scope(server: FaultyServer) -> None:

@@ -36,6 +36,10 @@ _CANONICAL = {
 }
 
 
+_LONGEST_SYSTEM = 1000
+"""Characters; what is longer is no code system, and must not be kept in a cache."""
+
+
 @lru_cache(maxsize=256)
 def canonical_system(system: str) -> str:
     """The canonical URI of a code system: OIDs, case, http/https and a trailing slash are one."""
@@ -70,7 +74,9 @@ def codings(concept: object) -> tuple[CodedValue, ...]:
         if not isinstance(code, str):
             continue
         system, display = item.get("system"), item.get("display")
-        canonical = canonical_system(system) if isinstance(system, str) else None
+        canonical = None
+        if isinstance(system, str) and len(system) <= _LONGEST_SYSTEM:
+            canonical = canonical_system(system)
         bare = code.strip()
         if canonical in _FORMS:
             bare = _FORMS[canonical](bare)

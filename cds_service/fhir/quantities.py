@@ -20,6 +20,9 @@ class Unit(StrEnum):
     MG = "mg"
 
 
+_LONGEST_SPELLING = 100
+"""Characters; what is longer is no unit, and must not be kept in a cache."""
+
 _SCORES = (Unit.T_SCORE, Unit.Z_SCORE)
 """A bare score may be either, so it does not contradict them."""
 
@@ -111,8 +114,11 @@ def read_quantity(quantity: object) -> Measured | Unreadable:
     comparator = quantity.get("comparator")
     if comparator is not None and comparator not in ("<", "<=", ">", ">="):
         return Unreadable("comparator-unknown")
-    text, code = quantity.get("unit"), quantity.get("code")
-    unit = _unit(text if isinstance(text, str) else None, code if isinstance(code, str) else None)
+    stated = (quantity.get("unit"), quantity.get("code"))
+    texts = [text if isinstance(text, str) else None for text in stated]
+    if any(text and len(text) > _LONGEST_SPELLING for text in texts):
+        return Unreadable("unit-unknown")
+    unit = _unit(*texts)
     if isinstance(unit, str):
         return Unreadable(unit)
     return Measured(value if unit.factor == 1 else value * unit.factor, unit.unit, comparator)

@@ -7,21 +7,25 @@ import unicodedata
 
 _SPACE = re.compile(r"\s+")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_LOOKED_AT = 20
+"""Of a text, so many times the length that is shown: it may be a megabyte, and on every card."""
 
 
 def plain(text: object, limit: int = 120) -> str:
     """One line of visible characters: controls and direction overrides removed, length capped."""
-    line = str(text)
+    whole = str(text)
+    line = whole[: limit * _LOOKED_AT]
     if line.isprintable() and line.isascii() and "  " not in line:
         line = line.strip()  # nothing to take out: almost every text of a chart
         return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    is_cut = len(whole) > len(line)
     visible = "".join(
         " " if character.isspace() else character
         for character in line
         if character.isspace() or unicodedata.category(character) not in _HIDDEN
     )
     line = _SPACE.sub(" ", visible).strip()
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    return line if len(line) <= limit and not is_cut else line[: limit - 1].rstrip() + "…"
 
 
 def quote(text: object, limit: int = 120) -> str:

@@ -238,3 +238,9 @@ def test_decimal(number: object, expected: str | None) -> None:
 def test_a_number_without_end() -> None:
     """A number of more digits than Python turns into text is no number here."""
     assert decimal(10**5000) is None
+
+
+def test_unit_longer_than_any() -> None:
+    """A unit of a megabyte is none."""
+    quantity = {"value": 1, "unit": "mg", "code": "x" * 1_000_000}
+    assert read_quantity(quantity) == Unreadable("unit-unknown")

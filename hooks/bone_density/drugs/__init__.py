@@ -113,7 +113,7 @@ def _name_entry(table: DrugTable, words: tuple[str, ...]) -> Entry | None:
     if words in table.brands:
         return table.brands[words]
     last = words[-1]
-    for length in range(len(last), 0, -1):
+    for length in range(min(len(last), table.longest_stem), 0, -1):
         entry = table.stems.get((*words[:-1], last[:length]))
         if entry is not None:
             return entry

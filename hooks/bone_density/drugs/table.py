@@ -113,6 +113,8 @@ class DrugTable:
     brands: Mapping[tuple[str, ...], Entry]
     stems: Mapping[tuple[str, ...], Entry]
     longest_name: int
+    longest_stem: int
+    """Characters of the longest last word of a stem: no beginning beyond it can be one."""
     other_indication_strengths: frozenset[tuple[str | None, Decimal | None]]
 
 
@@ -155,6 +157,7 @@ def load_drug_table() -> DrugTable:
         brands=brands,
         stems=stems,
         longest_name=max(map(len, [*brands, *stems])),
+        longest_stem=max(len(words[-1]) for words in stems),
         other_indication_strengths=frozenset(
             key
             for key, seen in purposes.items()

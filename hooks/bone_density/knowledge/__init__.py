@@ -200,8 +200,10 @@ def _indexes(value_sets: Iterable[ValueSet]) -> tuple[_Index, _Index]:
 def _look_up(listed: _Index, subtrees: _Index) -> Callable[[str, str], Mapping[str, Concept]]:
     """Code → value sets, remembered: charts repeat a few hundred codes for ever."""
 
+    longest = max(len(code) for _, code in (*listed, *subtrees))
+
     @lru_cache(maxsize=8192)
-    def look_up(system: str, code: str) -> Mapping[str, Concept]:
+    def remembered(system: str, code: str) -> Mapping[str, Concept]:
         found = dict(listed.get((system, code), ()))
         if system == _SUBTREE_SYSTEM:
             for length in range(1, len(code) + 1):
@@ -210,6 +212,11 @@ def _look_up(listed: _Index, subtrees: _Index) -> Callable[[str, str], Mapping[s
                     for set_id, concept in root:
                         found.setdefault(set_id, concept)
         return found
+
+    def look_up(system: str, code: str) -> Mapping[str, Concept]:
+        # One character more than the longest code tells it from all of them; a code of a megabyte
+        # must be neither walked through nor remembered.
+        return remembered(system, code if len(code) <= longest else code[: longest + 1])
 
     return look_up
 

@@ -1,0 +1,46 @@
+"""Damaged charts: what cannot be read leaves a trace and is never absence, however large it is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from bone import DXA, LOW, ask
+from builders import (
+    LOINC,
+    condition,
+    medication_request,
+    observation,
+)
+
+
+def unread(explanation: dict[str, Any]) -> set[str]:
+    """The types of which not everything could be read."""
+    return {gap["data"] for gap in explanation["unread"]}
+
+
+SAYS_LITTLE = [{"text": "x"}, {"coding": [{"system": LOINC, "display": "x"}]}]
+HIDES_A_CODE = [
+    {"coding": ["x"]},
+    {"coding": "x"},
+    {"coding": {}},
+    {"coding": {"system": LOINC, "code": "38267-1"}},
+    {"coding": [{"system": LOINC, "code": 5}]},
+    {"coding": [{"system": LOINC, "code": "x"}, {"system": LOINC, "code": ["38267-1"]}]},
+]
+
+
+def test_names_of_a_megabyte() -> None:
+    """A code, unit, name or id as long as a body may be costs no more than its reading."""
+    long = "9" * 1_000_000
+    began = time.monotonic()
+    ask(
+        DXA,
+        LOW,
+        {**LOW, "id": f"é{long}", "device": {"reference": f"é{long}"}},
+        condition("c", f"M{long}"),
+        condition("s", "x", system=long),
+        medication_request("m", None, "2024-05-05", text=long),
+        observation("u", "38267-1", -1.5, "2024-05-05", unit=long),
+    )
+    assert time.monotonic() - began < 2

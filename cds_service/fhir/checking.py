@@ -6,6 +6,7 @@ checker only: values are always taken from the raw JSON, since the models alter 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -52,6 +53,25 @@ def problem(resource: Raw) -> str | None:
         return "contained resource of an unknown type"
     except (ValueError, TypeError, AttributeError, RecursionError):
         return "not readable as FHIR R4"
+    return _date_without_text(resource)
+
+
+_DATE_ENDINGS = ("Date", "DateTime", "Instant")
+_DATES = frozenset({"authoredOn", "dateAsserted", "end", "issued", "lastUpdated", "start"})
+
+
+def _date_without_text(value: Any, place: str = "") -> str | None:
+    """The first date that is no text: the models take a number for seconds since 1970."""
+    if isinstance(value, list):
+        return next(filter(None, (_date_without_text(item, place) for item in value)), None)
+    if not isinstance(value, Mapping):
+        return None
+    for name, item in value.items():
+        is_date = name in _DATES or name.endswith(_DATE_ENDINGS)
+        if is_date and isinstance(item, int | float):
+            return f"{place}{name}: no text"
+        if found := _date_without_text(item, f"{place}{name}."):
+            return found
     return None
 
 

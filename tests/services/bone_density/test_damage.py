@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bone import DXA, LOW, ask
+from bone import DXA, LOW, ask, ignored, report
 from builders import (
     LOINC,
     condition,
@@ -28,6 +28,18 @@ HIDES_A_CODE = [
     {"coding": [{"system": LOINC, "code": 5}]},
     {"coding": [{"system": LOINC, "code": "x"}, {"system": LOINC, "code": ["38267-1"]}]},
 ]
+
+
+def test_date_that_is_a_number() -> None:
+    """Seconds since 1970 are no date of FHIR: a fracture is not taken for one without a date."""
+    fracture = condition("f", "M80.08XA", verification="confirmed", recordedDate=1_790_000_000)
+    period = report("r", "38269-7", None, effectivePeriod={"start": 1_790_000_000})
+    explanation = ask(DXA, LOW, fracture, period)
+    assert ignored(explanation) == {
+        "Condition/f": "not valid FHIR R4: recordedDate: no text",
+        "DiagnosticReport/r": "not valid FHIR R4: effectivePeriod.start: no text",
+    }
+    assert unread(explanation) == {"Condition", "DiagnosticReport"}
 
 
 def test_names_of_a_megabyte() -> None:

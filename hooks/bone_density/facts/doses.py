@@ -42,7 +42,9 @@ def _daily_mg(instruction: object, match: DrugMatch) -> Decimal | None:
     quantity = first.get("doseQuantity") if isinstance(first, dict) else None
     dose = _dose_mg(quantity, match)
     per_day = _times_per_day(instruction.get("timing"))
-    return None if dose is None or per_day is None else dose * per_day
+    if dose is None or dose <= 0 or per_day is None:  # nobody takes less than nothing
+        return None
+    return dose * per_day
 
 
 def _dose_mg(quantity: object, match: DrugMatch) -> Decimal | None:

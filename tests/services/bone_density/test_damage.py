@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from bone import DXA, LOW, ask, ignored, report
 from builders import (
     LOINC,
@@ -40,6 +41,14 @@ def test_date_that_is_a_number() -> None:
         "DiagnosticReport/r": "not valid FHIR R4: effectivePeriod.start: no text",
     }
     assert unread(explanation) == {"Condition", "DiagnosticReport"}
+
+
+@pytest.mark.parametrize("dose", [-10, 0])
+def test_dose_of_nothing(dose: float) -> None:
+    """A dose of less than something is no dose: how much is taken stays open."""
+    steroid = medication_request("s", "198145", "2026-01-01", daily_mg=dose)
+    exposure = ask(DXA, LOW, steroid)["facts"]["glucocorticoid"]["value"]
+    assert (exposure["threeMonthsOrLonger"], exposure["atVfaDose"]) == (True, None)
 
 
 def test_names_of_a_megabyte() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
-from cds_service.fhir.resources import version_key
+from cds_service.fhir.resources import identity, version_key
 from cds_service.protocol.chart import Resource
 
 _ID = itemgetter("id")
@@ -39,9 +39,3 @@ def keep_all(kept: dict[Hashable, Resource], resources: Sequence[Resource]) -> N
         return
     for resource in resources:
         keep_newest(kept, identity(resource), resource)
-
-
-def identity(resource: Resource) -> str | int:
-    """What makes two resources of a type copies of each other: the id, else being the same one."""
-    identifier = resource.get("id")
-    return identifier if isinstance(identifier, str) and identifier else id(resource)

@@ -7,13 +7,13 @@ from dataclasses import field
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from cds_service.chart.newest import identity, keep_all, keep_newest
+from cds_service.chart.newest import keep_all, keep_newest
 from cds_service.chart.patient_gate import SubjectCheck
 from cds_service.chart.patient_part import patient_part
 from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue
 from cds_service.chart.related import Related
 from cds_service.chart.walk import DRAFTS, resources_at, shown_key
-from cds_service.fhir.resources import name_of
+from cds_service.fhir.resources import identity, name_of
 from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
 from cds_service.protocol.request import HookRequest
 from cds_service.protocol.service import PrefetchItem

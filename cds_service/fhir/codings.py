@@ -86,6 +86,21 @@ def codings(concept: object) -> tuple[CodedValue, ...]:
     return tuple(found)
 
 
+def is_readable(concept: object) -> bool:
+    """Whether every coding of a CodeableConcept can be read; one with words alone has none."""
+    listed = concept.get("coding") if isinstance(concept, dict) else None
+    if listed is None:
+        return isinstance(concept, dict) and isinstance(concept.get("text"), str)
+    if not isinstance(listed, list) or not listed:
+        return False
+    return all(
+        isinstance(item, dict)
+        and isinstance(item.get("code"), str)
+        and isinstance(item.get("system", ""), str)
+        for item in listed
+    )
+
+
 def _focus(expression: str) -> str:
     """The focus concept of a SNOMED CT expression, without its term."""
     return expression.partition(":")[0].partition("|")[0].strip()

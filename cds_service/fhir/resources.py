@@ -21,6 +21,12 @@ def name_of(resource: Raw) -> str:
     return f"{kind_text}/{identifier if isinstance(identifier, str) else '(no id)'}"
 
 
+def identity(resource: Raw) -> str | int:
+    """What makes two resources of a type copies of each other: the id, else being the same one."""
+    identifier = resource.get("id")
+    return identifier if isinstance(identifier, str) and identifier else id(resource)
+
+
 def status_of(resource: Raw) -> str | None:
     """The `status` code, None when it is missing or no string."""
     status = resource.get("status")
@@ -28,8 +34,46 @@ def status_of(resource: Raw) -> str | None:
 
 
 def says_status(resource: Raw) -> bool:
-    """Whether a resource says its status: `unknown` says nothing, nor does one that is withheld."""
-    return status_of(resource) not in (None, "unknown")
+    """Whether a resource says its status: `unknown` says nothing, nor does one that is withheld.
+
+    Nor does one that is no code of FHIR, which the models take: it may be anything.
+    """
+    return (status := status_of(resource)) in _STATUSES and status != "unknown"
+
+
+def status_words(resource: Raw) -> str:
+    """A status as it may be repeated; one that is no code of FHIR might be anything."""
+    status = status_of(resource)
+    return f"status {status}" if status in _STATUSES else "status not known"
+
+
+_STATUSES = frozenset(
+    {
+        "active",
+        "amended",
+        "appended",
+        "cancelled",
+        "completed",
+        "corrected",
+        "draft",
+        "ended",
+        "entered-in-error",
+        "final",
+        "in-progress",
+        "intended",
+        "not-done",
+        "not-taken",
+        "on-hold",
+        "partial",
+        "preliminary",
+        "preparation",
+        "registered",
+        "revoked",
+        "stopped",
+        "suspended",
+        "unknown",
+    }
+)
 
 
 def has_unknown_meaning(resource: Raw) -> bool:

@@ -19,6 +19,7 @@ from cds_service.fhir.codings import (
     canonical_system,
     codings,
     concepts,
+    is_readable,
 )
 
 
@@ -120,3 +121,33 @@ ONE: dict[str, Any] = {"coding": [{"system": LOINC, "code": "1"}]}
 def test_concepts(value: object, expected: list[object]) -> None:
     """One concept or several are a list."""
     assert concepts(value) == expected
+
+
+def test_system_longer_than_any() -> None:
+    """A system of a megabyte is none, and is not remembered."""
+    before = canonical_system.cache_info().currsize
+    coding = {"system": f"http://loinc.org{'/' * 1_000_000}", "code": "1"}
+    assert codings({"coding": [coding]}) == (CodedValue(None, "1"),)
+    assert canonical_system.cache_info().currsize == before
+
+
+@pytest.mark.parametrize(
+    ("concept", "expected"),
+    [
+        ({"coding": [{"system": "x", "code": "1"}, {"code": "2"}]}, True),
+        ({"coding": []}, False),
+        ({"text": "x"}, True),
+        ({}, False),
+        ({"coding": [{"system": "x"}]}, False),
+        ({"coding": [{"system": 1, "code": "1"}]}, False),
+        ({"coding": [{"code": 1}]}, False),
+        ({"coding": ["x"], "text": "x"}, False),
+        ({"coding": {}}, False),
+        ({"coding": "x"}, False),
+        (None, False),
+        ([], False),
+    ],
+)
+def test_is_readable(concept: object, expected: bool) -> None:
+    """Whether a concept surely hides no code: without a code or with a damaged one it may."""
+    assert is_readable(concept) is expected

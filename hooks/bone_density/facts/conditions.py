@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from enum import StrEnum
 
 from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_date, read_event
-from cds_service.fhir.resources import Raw, name_of, says_status, status_of
+from cds_service.fhir.resources import Raw, name_of, says_status, status_of, status_words
 from cds_service.fhir.valuesets import Concept
 from cds_service.protocol.values import dataclass
-from hooks.bone_density.facts.reading import Reading
+from hooks.bone_density.facts.reading import REPORTED, VOID, Reading
 
 READ_SETS = frozenset(
     {
@@ -38,8 +38,7 @@ READ_SETS = frozenset(
 )
 _ACTIVE = frozenset({"active", "recurrence", "relapse"})
 _REFUTED = frozenset({"refuted", "entered-in-error"})
-_REPORTED = frozenset({"final", "amended", "corrected", "appended"})
-_DONE = frozenset({"completed"})
+_COMPLETED = frozenset({"completed"})
 _PROCEDURE_SETS = frozenset({"spine-unreliable", "hip-prosthesis", "postmenopausal"})
 
 
@@ -131,6 +130,7 @@ def _conditions(reading: Reading) -> Iterator[Finding]:
         coded = reading.settings.expand(codings(condition["code"]))
         sets = _relevant(reading.known.memberships(coded))
         if not sets:
+            reading.pass_over(condition, condition["code"])
             continue
         verification = _status_codes(condition.get("verificationStatus"))
         if verification & _REFUTED:
@@ -184,10 +184,14 @@ def _conclusions(reading: Reading) -> Iterator[Finding]:
             for key, concept in reading.known.memberships(codings(item)).items()
             if key in ("osteoporosis", "low-bone-mass")
         }
-        if not sets or not _may_count(report, _REPORTED, reading):
+        if not sets:
+            reading.pass_over(report, *concepts(report.get("conclusionCode")))
+            continue
+        if not _is_done(report, REPORTED, reading):
             continue
         when = read_event(report, "effective", reading.zone)
         if when is not None and reading.is_future(when):
+            reading.ignore(report, "future-dated")
             continue
         yield Finding(
             name_of(report), sets, Certainty.CONFIRMED, True, when, None, False, "conclusion"
@@ -203,7 +207,7 @@ def _procedures(reading: Reading) -> Iterator[Finding]:
             for key, concept in reading.known.memberships(coded).items()
             if key in _PROCEDURE_SETS
         }
-        if not sets or not _may_count(procedure, _DONE, reading):
+        if not sets or not _is_done(procedure, _COMPLETED, reading):
             continue
         when = read_event(procedure, "performed", reading.zone)
         if when is not None and reading.is_future(when):
@@ -213,14 +217,19 @@ def _procedures(reading: Reading) -> Iterator[Finding]:
         yield Finding(name_of(procedure), sets, Certainty.CONFIRMED, True, when, None, False, code)
 
 
-def _may_count(resource: Raw, statuses: frozenset[str], reading: Reading) -> bool:
-    """Whether a resource has one of the statuses; one that does not say its status is lost."""
-    if says_status(resource) and status_of(resource) not in statuses:
+def _is_done(resource: Raw, accepted: Set[str], reading: Reading) -> bool:
+    """Whether a report or procedure may be used; one that does not say its status is lost."""
+    status = status_of(resource)
+    if status in VOID:
+        reading.ignore(resource, str(status))
         return False
     if not reading.accept(resource):
         return False
     if not says_status(resource):
         reading.lose(resource, "status not known")
+        return False
+    if status not in accepted:
+        reading.ignore(resource, status_words(resource))
         return False
     return True
 

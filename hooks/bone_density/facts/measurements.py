@@ -9,7 +9,14 @@ from functools import lru_cache
 from cds_service.fhir.codings import CodedValue, codings, concepts
 from cds_service.fhir.dates import DateInterval, read_event
 from cds_service.fhir.quantities import Measured, Unit, Unreadable, read_quantity
-from cds_service.fhir.resources import Raw, name_of, reference_text, status_of
+from cds_service.fhir.resources import (
+    Raw,
+    identity,
+    name_of,
+    reference_text,
+    status_of,
+    status_words,
+)
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import HIP_SITES, SPINE_SITES, USABLE_SITES, Kind, Site
@@ -67,11 +74,16 @@ class Performed:
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """All results: the usable ones, scans without a readable value, and unusable results."""
+    """All results: the usable ones, scans without a readable value, and unusable results.
+
+    `sites` says by `identity` of an Observation that it is a result, used or not, and where it was
+    measured when it is used: several may come without an id, and so have one name.
+    """
 
     usable: tuple[Measurement, ...]
     performed: tuple[Performed, ...]
     unusable: Mapping[str, str]
+    sites: Mapping[str | int, Site | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +110,23 @@ def read_measurements(reading: Reading, observations: Iterable[Raw]) -> Measurem
     usable: list[Measurement] = []
     performed: list[Performed] = []
     unusable: dict[str, str] = {}
+    sites: dict[str | int, Site | None] = {}
     for observation in observations:
         parts = list(_parts(observation, reading))
-        if not parts or not _is_final(observation, reading, unusable):
+        if not parts or status_of(observation) in _VOID:
+            if parts:
+                reading.ignore(observation, str(status_of(observation)))
+            continue
+        key = identity(observation)
+        sites.setdefault(key, None)
+        if not _is_final(observation, reading, unusable):
             continue
         when = read_event(observation, "effective", reading.zone)
         for element, meanings in parts:
             outcome = _read(observation, element, meanings, when, reading)
             if isinstance(outcome, Measurement):
                 usable.append(outcome)
+                sites[key] = outcome.site
                 continue
             reference = name_of(observation)
             unusable.setdefault(reference, outcome.reason)
@@ -114,7 +134,7 @@ def read_measurements(reading: Reading, observations: Iterable[Raw]) -> Measurem
                 performed.append(Performed(reference, outcome.scanned, when))
     for reference, reason in unusable.items():
         reading.ignored.setdefault(reference, reason)
-    return Measurements(_without_repeats(usable), tuple(performed), unusable)
+    return Measurements(_without_repeats(usable), tuple(performed), unusable, sites)
 
 
 def _parts(observation: Raw, reading: Reading) -> Iterator[tuple[Raw, set[_Meaning]]]:
@@ -145,15 +165,11 @@ def _meaning(set_id: str, site: str, side: str | None) -> _Meaning:
 
 
 def _is_final(observation: Raw, reading: Reading, unusable: dict[str, str]) -> bool:
-    status = status_of(observation)
-    if status in _VOID:
-        reading.ignore(observation, str(status))
-        return False
     if not reading.accept(observation):
         unusable[name_of(observation)] = reading.ignored[name_of(observation)]
         return False
-    if status not in FINAL:
-        unusable[name_of(observation)] = f"status {status}"
+    if status_of(observation) not in FINAL:
+        unusable[name_of(observation)] = status_words(observation)
         return False
     return True
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from cds_service.fhir.codings import codings
+from cds_service.fhir.checking import problem
+from cds_service.fhir.codings import codings, is_readable
 from cds_service.fhir.dates import DateInterval, read_date, read_event
-from cds_service.fhir.resources import Raw, name_of, resolve, says_status, status_of
+from cds_service.fhir.resources import Raw, name_of, resolve, says_status, status_of, status_words
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.drugs import Conflict, DrugMatch, Purpose
 from hooks.bone_density.drugs import resolve as resolve_drug
@@ -25,6 +26,8 @@ _TAKEN = {
 _ORDER_INTENTS = frozenset(
     {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
 )
+_OTHER_INTENTS = frozenset({"proposal", "plan", "option"})
+"""What may be repeated; an intent that is none of FHIR's might be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +127,11 @@ def read_medications(reading: Reading, findings: Findings) -> Medications:
 def _course(
     resource: Raw, resource_type: str, reading: Reading, findings: Findings
 ) -> Iterator[Course]:
-    concept = resource.get("medicationCodeableConcept")
+    concept, medication = resource.get("medicationCodeableConcept"), None
     if concept is None:
         medication = resolve(resource.get("medicationReference"), resource, reading.chart.related)
         concept = medication.get("code") if medication else None
-    if not isinstance(concept, dict):
+    if not isinstance(concept, dict) or not concept:
         if _why_not_taken(resource, resource_type) is None:
             reading.lose(resource, "medication not readable")
         return
@@ -140,7 +143,11 @@ def _course(
         ],
         text if isinstance(text, str) else None,
     )
-    if match is None or (isinstance(match, DrugMatch) and match.purpose is Purpose.LOOK_ALIKE):
+    if match is None:
+        if not is_readable(concept) and _why_not_taken(resource, resource_type) is None:
+            _pass_over(resource, medication, reading)
+        return
+    if isinstance(match, DrugMatch) and match.purpose is Purpose.LOOK_ALIKE:
         return
     status = status_of(resource)
     if status == "entered-in-error":
@@ -179,6 +186,14 @@ def _course(
     )
 
 
+def _pass_over(resource: Raw, medication: Raw | None, reading: Reading) -> None:
+    """A drug that no code and no word names: lost where that may be for damage."""
+    if medication is not None and problem(medication) is not None:
+        reading.lose(resource, "medication not readable")
+    else:
+        reading.accept(resource)
+
+
 def _why_not_taken(resource: Raw, resource_type: str) -> str | None:
     """What in a record says that the drug neither is nor was taken; None where nothing does."""
     if resource.get("doNotPerform") is True:
@@ -186,9 +201,9 @@ def _why_not_taken(resource: Raw, resource_type: str) -> str | None:
     if resource_type == "MedicationRequest":
         intent = resource.get("intent")
         if isinstance(intent, str) and intent not in _ORDER_INTENTS:
-            return f"intent {intent}"
+            return f"intent {intent}" if intent in _OTHER_INTENTS else "intent not known"
     if says_status(resource) and status_of(resource) not in _TAKEN[resource_type]:
-        return f"status {status_of(resource)}"
+        return status_words(resource)
     return None
 
 

@@ -7,14 +7,19 @@ from dataclasses import field
 from datetime import date, timedelta, tzinfo
 
 from cds_service.fhir.checking import problem
-from cds_service.fhir.codings import codings
+from cds_service.fhir.codings import codings, is_readable
 from cds_service.fhir.dates import DateInterval
 from cds_service.fhir.plain import is_plain
-from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of
+from cds_service.fhir.resources import Raw, has_unknown_meaning, name_of, status_of
 from cds_service.protocol.chart import Chart, Ignored
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.knowledge import Knowledge
 from hooks.bone_density.settings import Settings
+
+REPORTED = frozenset({"final", "amended", "corrected", "appended"})
+"""Statuses of a report that may be used."""
+VOID = frozenset({"entered-in-error", "cancelled", "not-done"})
+"""Statuses of what did not happen; whatever else it says is of no matter."""
 
 
 @dataclass(slots=True)
@@ -53,11 +58,12 @@ class Reading:
         found = []
         for observation in self.chart.part("Observation").resources:
             try:
-                for coding in observation["code"]["coding"]:
+                listed = observation["code"]["coding"]
+                for coding in listed:
                     if coding["code"].strip() in wanted:
                         break
                 else:
-                    if "component" not in observation:
+                    if listed and type(listed) is list and "component" not in observation:
                         continue
             except (KeyError, TypeError, AttributeError):  # nothing ordinary: step by step
                 concept = observation.get("code")
@@ -65,7 +71,9 @@ class Reading:
                     self.lose(observation, "code not readable")
                     continue
                 if "component" not in observation and not has_code(concept.get("coding"), wanted):
+                    self.pass_over(observation, concept)
                     continue
+            self.pass_over(observation, *_codes(observation))
             found.append(observation)
         return found
 
@@ -76,7 +84,7 @@ class Reading:
                 concept = resource.get("code") or resource.get("medicationCodeableConcept")
                 if (
                     part.resource_type.startswith("Medication")
-                    or not isinstance(concept, dict)
+                    or not is_readable(concept)
                     or self.known.memberships(self.settings.expand(codings(concept)))
                 ):
                     self.lost.add(part.resource_type)
@@ -89,6 +97,15 @@ class Reading:
         """Names a resource that may matter and could not be used."""
         self.ignore(resource, reason)
         self.lost.add(str(resource.get("resourceType")))
+
+    def pass_over(self, resource: Raw, *codes: object) -> None:
+        """Has a resource lost whose code is damaged: whether it matters cannot be told.
+
+        A valid code that says little, such as one of words alone, is left as it is.
+        """
+        if all(map(is_readable, codes)) or status_of(resource) in VOID:
+            return
+        self.accept(resource)
 
     def accept(self, resource: Raw) -> bool:
         """Whether a resource that matters may be used: FHIR-valid and without modifiers."""
@@ -127,6 +144,14 @@ class Reading:
         return tuple(
             sorted({*self.chart.ignored, *own}, key=lambda item: (item.resource, item.reason))
         )
+
+
+def _codes(observation: Raw) -> list[object]:
+    """The codes of an Observation and its components; None for one that is not to be found."""
+    components = observation.get("component", [])
+    listed = components if isinstance(components, list) else [None]
+    inner = [item.get("code") if isinstance(item, dict) else None for item in listed]
+    return [observation["code"], *inner]
 
 
 def has_code(listed: object, wanted: Set[str]) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from cds_service.fhir.codings import codings
 from cds_service.fhir.dates import DateInterval, completed_months, read_event
-from cds_service.fhir.resources import Raw, name_of, resolve, says_status, status_of
+from cds_service.fhir.resources import (
+    Raw,
+    identity,
+    name_of,
+    resolve,
+    says_status,
+    status_of,
+    status_words,
+)
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.measurements import FINAL, Measurements
-from hooks.bone_density.facts.reading import Reading
+from hooks.bone_density.facts.reading import REPORTED, VOID, Reading
 from hooks.bone_density.orders import most_exact, studies_of
 from hooks.bone_density.words import CENTRAL_SITES, Site, Study
 
-_REPORTED = frozenset({"final", "amended", "corrected", "appended"})
-_VOID = frozenset({"entered-in-error", "cancelled", "not-done"})
 _CENTRAL_STUDIES = frozenset({Study.DXA_SPINE_HIP, Study.DXA_SPINE_HIP_VFA, Study.DXA_UNSPECIFIED})
 
 
@@ -133,25 +139,23 @@ def _documented(
     reading: Reading, measurements: Measurements, observations: Iterable[Raw]
 ) -> Iterator[tuple[Study, Scan]]:
     """Scans that a report, a procedure or a panel documents, with the study its code means."""
-    by_reference = {item.reference: item.site for item in measurements.usable}
-    known = set(by_reference) | {scan.reference for scan in measurements.performed}
     for resource_type, accepted, event in (
         ("Observation", FINAL, "effective"),
-        ("DiagnosticReport", _REPORTED, "effective"),
+        ("DiagnosticReport", REPORTED, "effective"),
         ("Procedure", frozenset({"completed"}), "performed"),
     ):
         for resource in _of_type(resource_type, reading, observations):
             if resource_type == "Observation" and (
-                name_of(resource) in known
-                or name_of(resource) in measurements.unusable
-                or "dataAbsentReason" in resource
+                identity(resource) in measurements.sites or "dataAbsentReason" in resource
             ):
                 continue
             studies = studies_of(codings(resource.get("code")), reading.settings, reading.known)
             if not studies:
+                if resource_type != "Observation":  # of those it is known by now
+                    reading.pass_over(resource, resource.get("code"))
                 continue
             status = status_of(resource)
-            if status in _VOID:
+            if status in VOID:
                 reading.ignore(resource, str(status))
                 continue
             if not reading.accept(resource):
@@ -160,27 +164,29 @@ def _documented(
                 reading.lose(resource, "status not known")
                 continue
             if status not in accepted:
-                reading.ignore(resource, f"status {status}")
+                reading.ignore(resource, status_words(resource))
                 continue
             when = read_event(resource, event, reading.zone)
             if when is not None and reading.is_future(when):
                 reading.ignore(resource, "future-dated")
                 continue
             study = most_exact(studies)
-            sites = _result_sites(resource, reading, by_reference)
+            sites = _result_sites(resource, reading, measurements.sites)
             if study is Study.DXA_UNSPECIFIED and sites:
                 study = Study.DXA_SPINE_HIP if sites & CENTRAL_SITES else Study.DXA_FOREARM
             yield study, Scan(name_of(resource), when, bool(sites))
 
 
-def _result_sites(report: Raw, reading: Reading, by_reference: dict[str, Site]) -> set[Site]:
+def _result_sites(
+    report: Raw, reading: Reading, known: Mapping[str | int, Site | None]
+) -> set[Site]:
     """Sites of the readable results that a report refers to."""
     results = report.get("result", report.get("hasMember"))
     found = set()
     for reference in results if isinstance(results, list) else ():
         observation = resolve(reference, report, reading.chart.related)
         if observation is not None:
-            site = by_reference.get(name_of(observation))
+            site = known.get(identity(observation))
             if site is not None:
                 found.add(site)
     return found

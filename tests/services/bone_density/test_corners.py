@@ -719,16 +719,6 @@ def test_component_that_is_none() -> None:
     assert ignored(broken)["Observation/p"].startswith("not valid FHIR R4")
 
 
-@pytest.mark.parametrize("code", [None, "38267-1", {"coding": ["x"]}, {"coding": "x"}])
-def test_observation_with_an_unreadable_code(code: object) -> None:
-    """An Observation whose code is no concept may be a result: it is named, results are open."""
-    broken = {**observation("b", "1", 1, "2024-05-05"), "code": code}
-    explanation = ask(DXA, OSTEOPOROSIS, EARLY, broken)
-    is_open = not isinstance(code, dict)
-    assert (ignored(explanation) == {"Observation/b": "code not readable"}) == is_open
-    assert only_order(explanation)["timing"] == ("unknown" if is_open else "early-without-reason")
-
-
 def test_many_results_and_many_unused() -> None:
     """A card stays short: eight results, six resources that were not used, and how many more."""
     results = [observation(f"t{n}", "38267-1", -2 - n / 10, f"2024-01-{n + 10}") for n in range(10)]

@@ -30,6 +30,6 @@ def test_plain(text: str, limit: int, shown: str) -> None:
 def test_a_megabyte_on_each_of_a_hundred_cards() -> None:
     """Only the beginning of a text is looked at."""
     text = "é" * 1_000_000
-    began = time.monotonic()
+    began = time.process_time()
     assert {quote(text, 40) for _ in range(100)} == {f"`{'é' * 39}…`"}
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 5

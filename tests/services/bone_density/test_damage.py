@@ -215,7 +215,7 @@ def test_status_that_is_no_status(make: Callable[[str], Resource]) -> None:
 def test_names_of_a_megabyte() -> None:
     """A code, unit, name or id as long as a body may be costs no more than its reading."""
     long = "9" * 1_000_000
-    began = time.monotonic()
+    began = time.process_time()
     ask(
         DXA,
         LOW,
@@ -225,15 +225,15 @@ def test_names_of_a_megabyte() -> None:
         medication_request("m", None, "2024-05-05", text=long),
         observation("u", "38267-1", -1.5, "2024-05-05", unit=long),
     )
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 8
 
 
 def test_thousands_of_damaged_heights() -> None:
     """Each is looked at once, not once for each of the others."""
     heights = [
         observation(f"h{count}", "8302-2", 165, "2020-01-01", unit="cm", device=5)
-        for count in range(2000)
+        for count in range(6000)
     ]
-    began = time.monotonic()
+    began = time.process_time()
     assert unread(ask(DXA, LOW, *heights)) == {"Observation"}
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 8

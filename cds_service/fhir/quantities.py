@@ -20,8 +20,8 @@ class Unit(StrEnum):
     MG = "mg"
 
 
-_LONGEST_SPELLING = 100
-"""Characters; what is longer is no unit, and must not be kept in a cache."""
+_LONGEST_SPELLINGS = 200
+"""Characters of text and code; what is longer is no unit, and must not be kept in a cache."""
 
 _SCORES = (Unit.T_SCORE, Unit.Z_SCORE)
 """A bare score may be either, so it does not contradict them."""
@@ -114,11 +114,11 @@ def read_quantity(quantity: object) -> Measured | Unreadable:
     comparator = quantity.get("comparator")
     if comparator is not None and comparator not in ("<", "<=", ">", ">="):
         return Unreadable("comparator-unknown")
-    stated = (quantity.get("unit"), quantity.get("code"))
-    texts = [text if isinstance(text, str) else None for text in stated]
-    if any(text and len(text) > _LONGEST_SPELLING for text in texts):
+    text, code = quantity.get("unit"), quantity.get("code")
+    text, code = text if isinstance(text, str) else "", code if isinstance(code, str) else ""
+    if len(text) + len(code) > _LONGEST_SPELLINGS:
         return Unreadable("unit-unknown")
-    unit = _unit(*texts)
+    unit = _unit(text, code)
     if isinstance(unit, str):
         return Unreadable(unit)
     return Measured(value if unit.factor == 1 else value * unit.factor, unit.unit, comparator)
@@ -131,9 +131,9 @@ class _Scaled:
 
 
 @lru_cache(maxsize=1024)
-def _unit(*spellings: str | None) -> _Scaled | str:
+def _unit(*spellings: str) -> _Scaled | str:
     """The unit that unit text and code agree on, or the reason why there is none."""
-    texts = [text.strip().casefold() for text in spellings if text and text.strip()]
+    texts = [text.strip().casefold() for text in spellings if text.strip()]
     found = [_SPELLINGS.get(text) for text in texts]
     if any(entry is None for entry in found):
         return "unit-unknown"

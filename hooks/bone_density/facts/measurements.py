@@ -113,9 +113,11 @@ def read_measurements(reading: Reading, observations: Iterable[Raw]) -> Measurem
     sites: dict[str | int, Site | None] = {}
     for observation in observations:
         parts = list(_parts(observation, reading))
-        if not parts or status_of(observation) in _VOID:
-            if parts:
-                reading.ignore(observation, str(status_of(observation)))
+        if not parts:
+            reading.pass_over(observation, *_codes(observation))
+            continue
+        if status_of(observation) in _VOID:
+            reading.ignore(observation, str(status_of(observation)))
             continue
         key = identity(observation)
         sites.setdefault(key, None)
@@ -135,6 +137,14 @@ def read_measurements(reading: Reading, observations: Iterable[Raw]) -> Measurem
     for reference, reason in unusable.items():
         reading.ignored.setdefault(reference, reason)
     return Measurements(_without_repeats(usable), tuple(performed), unusable, sites)
+
+
+def _codes(observation: Raw) -> list[object]:
+    """The codes of an Observation and its components; None for one that is not to be found."""
+    components = observation.get("component", [])
+    listed = components if isinstance(components, list) else [None]
+    inner = [item.get("code") if isinstance(item, dict) else None for item in listed]
+    return [observation["code"], *inner]
 
 
 def _parts(observation: Raw, reading: Reading) -> Iterator[tuple[Raw, set[_Meaning]]]:

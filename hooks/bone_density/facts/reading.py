@@ -63,7 +63,7 @@ class Reading:
                     if coding["code"].strip() in wanted:
                         break
                 else:
-                    if listed and type(listed) is list and "component" not in observation:
+                    if listed and "component" not in observation:
                         continue
             except (KeyError, TypeError, AttributeError):  # nothing ordinary: step by step
                 concept = observation.get("code")
@@ -73,7 +73,6 @@ class Reading:
                 if "component" not in observation and not has_code(concept.get("coding"), wanted):
                     self.pass_over(observation, concept)
                     continue
-            self.pass_over(observation, *_codes(observation))
             found.append(observation)
         return found
 
@@ -144,14 +143,6 @@ class Reading:
         return tuple(
             sorted({*self.chart.ignored, *own}, key=lambda item: (item.resource, item.reason))
         )
-
-
-def _codes(observation: Raw) -> list[object]:
-    """The codes of an Observation and its components; None for one that is not to be found."""
-    components = observation.get("component", [])
-    listed = components if isinstance(components, list) else [None]
-    inner = [item.get("code") if isinstance(item, dict) else None for item in listed]
-    return [observation["code"], *inner]
 
 
 def has_code(listed: object, wanted: Set[str]) -> bool:

@@ -24,6 +24,7 @@ PATIENCE_S = 3.0
 """How long the end of a process waits for what is still to be written."""
 
 _BREATH_S = 0.05
+_AT_MOST_ODD = 20
 
 _log = logging.getLogger("cds_service.records")
 _NOWHERE = frozenset({Trouble.NO_TABLES, Trouble.CANNOT_OPEN})
@@ -176,6 +177,8 @@ class Recorder:
         try:
             self._decisions.add(batch)
         except StoreError as error:
+            if error.trouble is Trouble.OTHER and self._writes_others(batch, error.reason):
+                return []
             if self.trouble is None:
                 _log.error("decisions cannot be written: %s; hooks are answered", error.reason)
             self.trouble = error.reason
@@ -183,13 +186,36 @@ class Recorder:
                 return batch
             self._drop(len(batch), error.reason)
         except Exception as error:
-            self._drop(len(batch), type(error).__name__)
+            if not self._writes_others(batch, type(error).__name__):
+                self._drop(len(batch), type(error).__name__)
         else:
-            self.written += len(batch)
-            if self.trouble is not None:
-                _log.warning("decisions are written again; lost meanwhile: %d", self.dropped)
-            self.trouble = None
+            self._note_written(len(batch))
         return []
+
+    def _writes_others(self, batch: list[Decision], why: str) -> bool:
+        """Writes the rows of a refused batch one by one; False when not even one is taken.
+
+        A row that the store does not take is lost, and neither holds up nor takes along others.
+        """
+        refused = 0
+        for tried, one in enumerate(batch):
+            try:
+                self._decisions.add([one])
+            except Exception:
+                refused += 1
+            else:
+                self._note_written(1)
+            if refused > tried and tried >= _AT_MOST_ODD:
+                return False  # so many in front: it is not the rows
+        if refused < len(batch):
+            self._drop(refused, why)
+        return refused < len(batch)
+
+    def _note_written(self, count: int) -> None:
+        self.written += count
+        if self.trouble is not None:
+            _log.warning("decisions are written again; lost meanwhile: %d", self.dropped)
+        self.trouble = None
 
     def _drop(self, count: int, why: str) -> None:
         if self.dropped == 0:

@@ -97,7 +97,7 @@ def test_in_batches_and_in_order(make: Callable[..., Recorder]) -> None:
         (StoreError(Trouble.LOCKED), [f"d-{n}" for n in range(6)], 0),
         (StoreError(Trouble.NO_TABLES), ["d-3", "d-4", "d-5"], 3),
         (StoreError(Trouble.CANNOT_OPEN), ["d-3", "d-4", "d-5"], 3),
-        (ValueError("canary"), ["d-3", "d-4", "d-5"], 3),
+        (StoreError(Trouble.OTHER), [f"d-{n}" for n in range(6)], 0),
     ],
 )
 def test_store_that_fails(
@@ -108,7 +108,7 @@ def test_store_that_fails(
     dropped: int,
 ) -> None:
     """It is tried again as long as there is hope; what is lost is counted, and told once."""
-    log = Log(error, *[error] * 3 * (dropped == 0))
+    log = Log(error, *[error] * 7 * (dropped == 0))
     recorder = make(log)
     with caplog.at_level(logging.WARNING):
         keep(recorder, 0, 1, 2)
@@ -119,6 +119,50 @@ def test_store_that_fails(
     assert (recorder.dropped, recorder.trouble) == (dropped, None)
     assert 1 <= len([one for one in caplog.records if one.levelno == logging.ERROR]) <= 2
     assert "canary" not in caplog.text
+
+
+class Picky(Log):
+    """A log that does not take some rows, whatever comes with them."""
+
+    def __init__(self, error: Exception, *odd: int) -> None:
+        super().__init__()
+        self._error, self._odd = error, {f"d-{number}" for number in odd}
+
+    def add(self, decisions: Iterable[Decision]) -> None:
+        """Takes a batch of other rows."""
+        batch = list(decisions)
+        if any(one.id in self._odd for one in batch):
+            raise self._error
+        super().add(batch)
+
+
+@pytest.mark.parametrize("error", [StoreError(Trouble.OTHER), ValueError("canary")])
+@pytest.mark.parametrize("odd", [(0,), (2,), (4,), (0, 1, 3)])
+def test_rows_that_are_not_taken(
+    make: Callable[..., Recorder],
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    odd: tuple[int, ...],
+) -> None:
+    """They are lost alone, counted, and told; the others are written in their order."""
+    log = Picky(error, *odd)
+    recorder = make(log, gather_s=0.2)
+    keep(recorder, 0, 1, 2, 3, 4)
+    assert recorder.flush()
+    assert log.ids == [f"d-{n}" for n in range(5) if n not in odd]
+    assert (recorder.written, recorder.dropped) == (5 - len(odd), len(odd))
+    assert recorder.trouble is None
+    assert caplog.text.count("decisions are lost") == 1
+    assert "canary" not in caplog.text
+
+
+def test_none_is_taken(make: Callable[..., Recorder]) -> None:
+    """A fault that every row meets is not looked for in each of them."""
+    log = Picky(ValueError("canary"), *range(300))
+    recorder = make(log, gather_s=0.2)
+    keep(recorder, *range(300))
+    assert recorder.flush()
+    assert (recorder.written, recorder.dropped) == (0, 300)
 
 
 def test_a_full_queue(make: Callable[..., Recorder], caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Request
+from werkzeug.routing import MapAdapter
 
 from cds_service.config import Auth, Settings
 from cds_service.protocol.service import Service
@@ -62,6 +63,7 @@ def create_app(
     # A redirected POST loses its body in many clients: both spellings are served instead.
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False  # no rule has any
     Context(
         settings=settings,
         live=live,
@@ -92,8 +94,22 @@ def create_app(
 
 
 class _Application(Flask):
-    """Flask where every view is a plain function, and none is asked whether it is."""
+    """Flask without looking for what there is nothing of here, at every request anew."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function itself."""
+        """The function itself: every view is a plain one."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Finds the view by path and method alone: no rule has a host, and none redirects."""
+        if request is None:
+            return None
+        return MapAdapter(
+            self.url_map,
+            server_name="",
+            script_name=request.root_path,
+            subdomain="",
+            url_scheme=request.scheme,
+            path_info=request.path,
+            default_method=request.method,
+        )

@@ -215,6 +215,22 @@ def test_addresses(http: FlaskClient, method: str, url: str, status: int, code: 
     assert (response.headers.get("Allow") is not None) == (status == 405)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "a..b"},
+        {"Host": f"{'x' * 70}.example.org"},
+        {"Host": "(host)"},
+        {"Connection": "Upgrade", "Upgrade": "websocket"},
+    ],
+)
+def test_neither_host_nor_upgrade_choose_the_view(
+    http: FlaskClient, headers: dict[str, str]
+) -> None:
+    """An address is found by its path: there is one host, and one protocol."""
+    assert http.post(URL, json=BODY, headers=headers).json == ANSWER.response
+
+
 def test_every_problem_of_a_request_is_listed(http: FlaskClient, engine: FakeEngine) -> None:
     """422 names each problem with its path."""
     engine.error = InvalidRequest(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Request, Response
+from flask import Response
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 from werkzeug.sansio.utils import get_content_length
@@ -17,15 +17,17 @@ _JSON = "application/json"
 _UTF_8 = frozenset({"utf-8", "utf8"})
 
 
-def read_object(request: Request) -> dict[str, Any]:
-    """The request's one JSON object; raises refusals in the order 415, 413, 400."""
-    environ = request.environ
+def read_object(environ: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """The one JSON object of a request (a WSGI environment), in `limit` bytes at most.
+
+    Raises refusals in the order 415, 413, 400.
+    """
     content_type = environ.get("CONTENT_TYPE", "")
     if content_type != _JSON and not _is_json(content_type):
         raise NotJson("Content-Type must be application/json in UTF-8")
     if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
         raise NotJson("Content-Encoding must be absent: send the body as it is")
-    body = _read_body(environ, request.max_content_length or 0)
+    body = _read_body(environ, limit)
     if not body.strip():
         raise NotOneObject("The body is empty; it must be one JSON object")
     document = strict_json.loads(body)

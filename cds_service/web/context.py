@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from functools import partial
 from time import monotonic, time
@@ -34,11 +34,22 @@ _log = logging.getLogger("cds_service.callers")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, and since when on the monotonic clock: the deadline counts from there."""
+    """Who calls, and since when on the monotonic clock: the deadline counts from there.
+
+    Within its context the call counts as one of its client's; entering raises TooMany.
+    """
 
     client: Client
     fhir_servers: FhirServers
     began: float
+    share: AbstractContextManager[None]
+
+    def __enter__(self) -> Caller:
+        self.share.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.share.__exit__(*error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,32 +81,29 @@ class Context:
         except KeyError:
             raise UnknownService from None
 
-    @contextmanager
-    def call(self, authorization: str | None, *paths: str) -> Iterator[Caller]:
-        """One call of an endpoint, by the paths under which a token may name it, its service last.
+    def caller(self, authorization: str | None, *paths: str) -> Caller:
+        """Who calls an endpoint, by the paths under which a token may name it, its service last.
 
-        Raises Overloaded, Rejected where authentication is required, TooMany, or StoreError.
+        Raises Rejected where authentication is required, or StoreError.
         """
         began = monotonic()
-        with self.admission:
-            deployment = self.live.deployment
-            name = DEVELOPMENT
-            if deployment.verifier is not None:
-                try:
-                    name = deployment.verifier.client_of(authorization, _named(paths), time())
-                except Rejected as error:  # the caller is not told why, the operator is
-                    self.meters.refuse_caller(error.client, error.reason)
-                    fields = {
-                        "endpoint": self._shown(paths),
-                        "client": error.client,
-                        "reason": error.reason,
-                    }
-                    _log.warning("refused", extra={"fields": fields})
-                    raise
-            client = deployment.registry.clients[name]
-            g.client = name
-            with self.shares.call(client):
-                yield Caller(client, deployment.fhir_servers, began)
+        deployment = self.live.deployment
+        name = DEVELOPMENT
+        if deployment.verifier is not None:
+            try:
+                name = deployment.verifier.client_of(authorization, _named(paths), time())
+            except Rejected as error:  # the caller is not told why, the operator is
+                self.meters.refuse_caller(error.client, error.reason)
+                fields = {
+                    "endpoint": self._shown(paths),
+                    "client": error.client,
+                    "reason": error.reason,
+                }
+                _log.warning("refused", extra={"fields": fields})
+                raise
+        client = deployment.registry.clients[name]
+        g.client = name
+        return Caller(client, deployment.fhir_servers, began, self.shares.call(client))
 
     def _shown(self, paths: tuple[str, ...]) -> str:
         """What the log says of an endpoint; a name that the caller made up does not get into it."""

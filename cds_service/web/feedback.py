@@ -24,12 +24,12 @@ def take_feedback(service_id: str) -> Response:
 
     A batch may be sent again as often as one likes: what is known already is not kept twice.
     """
-    here = context()
+    here, environ = context(), request.environ
     paths = (f"/cds-services/{service_id}/feedback", f"/cds-services/{service_id}")
-    with here.call(request.headers.get("Authorization"), *paths) as caller:
+    with here.admission, here.caller(environ.get("HTTP_AUTHORIZATION"), *paths) as caller:
         service, client = here.service(service_id), caller.client.name
-        request.max_content_length = min(MAX_BYTES, here.settings.max_body_bytes)
-        batch = read_feedback(read_object(request))
+        limit = request.max_content_length = min(MAX_BYTES, here.settings.max_body_bytes)
+        batch = read_feedback(read_object(environ, limit))
         kept = here.feedback.add(batch, client=client, service=service.id, now=datetime.now(UTC))
     here.meters.take_feedback(service.id, client, batch, kept)
     fields = {

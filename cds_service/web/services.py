@@ -29,13 +29,13 @@ def list_services() -> Response:
 @blueprint.post("/cds-services//<service_id>")
 def call_service(service_id: str) -> Response:
     """One hook call, answered with cards."""
-    here = context()
+    here, environ = context(), request.environ
     call = g.call = _Call(here.meters)
     path = f"/cds-services/{service_id}"
-    with here.call(request.headers.get("Authorization"), path) as caller:
+    with here.admission, here.caller(environ.get("HTTP_AUTHORIZATION"), path) as caller:
         call.client = caller.client.name
         call.service = here.service(service_id)
-        body = read_object(request)
+        body = read_object(environ, here.settings.max_body_bytes)
         call.hook = body.get("hook")
         answer = here.answer(caller, call.service, body)
     call.cards, call.silence = len(answer.response["cards"]), answer.silence

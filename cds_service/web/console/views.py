@@ -68,12 +68,12 @@ def ask(service_id: str) -> Response:
     A request that reaches no decision is a 200 here with what the hook would answer: it is what
     the page was asked to show. Where authentication is required, the token chooses the client.
     """
-    here = context()
+    here, environ = context(), request.environ
     _require_own_page(here.settings.public_url)
     paths = (f"/console/{service_id}", f"/cds-services/{service_id}")
-    with here.call(request.headers.get("Authorization"), *paths) as caller:
+    with here.admission, here.caller(environ.get("HTTP_AUTHORIZATION"), *paths) as caller:
         service = here.service(service_id)
-        call = read_object(request)
+        call = read_object(environ, here.settings.max_body_bytes)
         if found := problems("console-call", call):
             raise InvalidRequest(found)
         client = _client(here, caller, call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -12,6 +12,10 @@ from werkzeug.sansio.utils import get_content_length
 
 from cds_service.protocol import compact_json, strict_json
 from cds_service.web.refusals import NotJson, NotOneObject
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+    from werkzeug.datastructures import Headers
 
 _JSON = "application/json"
 _UTF_8 = frozenset({"utf-8", "utf8"})
@@ -72,4 +76,12 @@ def encode(document: Mapping[str, Any]) -> bytes:
 def json_response(document: Mapping[str, Any] | bytes, status: int = 200) -> Response:
     """A JSON answer from a document, or from one that was encoded before."""
     body = document if isinstance(document, bytes) else encode(document)
-    return Response(body, status, content_type=_JSON)
+    return _Json(body, status, content_type=_JSON)
+
+
+class _Json(Response):
+    """An answer whose headers are complete as they were set, its length among them."""
+
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
+        """The headers, not worked out once more."""
+        return self.headers

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from cds_service.store.errors import StoreError, Trouble
@@ -24,8 +24,11 @@ class Driver:
     ) -> None:
         self._connect = connect
         self._wait_s = wait_s
-        self._free = threading.Semaphore(at_most)
         self._idle: list[sqlite3.Connection] = []
+        # One entry for each connection that may be taken: a semaphore, but one written in C.
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(at_most):
+            self._free.put(None)
 
     def change(self, statement: str, values: Mapping[str, Any]) -> int:
         """How many rows a statement changes that is a transaction of its own."""
@@ -53,8 +56,10 @@ class Driver:
             self._idle.pop().close()
 
     def _take(self) -> sqlite3.Connection:
-        if not self._free.acquire(timeout=self._wait_s):
-            raise StoreError(Trouble.BUSY)
+        try:
+            self._free.get(timeout=self._wait_s)
+        except Empty:
+            raise StoreError(Trouble.BUSY) from None
         try:
             return self._idle.pop()
         except IndexError:
@@ -62,11 +67,11 @@ class Driver:
         try:
             return self._connect()
         except BaseException:
-            self._free.release()
+            self._free.put(None)
             raise
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         if connection.in_transaction:  # whoever used it did not come to the end
             connection.rollback()
         self._idle.append(connection)
-        self._free.release()
+        self._free.put(None)

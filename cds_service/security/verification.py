@@ -17,7 +17,7 @@ from cds_service.security.tokens import Presented, read_bearer
 from cds_service.security.trust import Trust
 
 _ALGORITHMS = get_default_algorithms()
-_REFUSED_HEADERS = ("crit", "b64")
+_REFUSED_HEADERS = frozenset({"crit", "b64"})
 _CLOCKS_DIFFER_S = 60
 """How far the clocks of nodes may be apart: one forgets no token that another still accepts."""
 _log = logging.getLogger("cds_service.callers")
@@ -93,7 +93,7 @@ class Verifier:
         algorithm, kid = token.header_text("alg"), token.header_text("kid")
         if algorithm not in trust.algorithms:
             raise Rejected("algorithm-not-allowed")
-        if any(name in token.header for name in _REFUSED_HEADERS):
+        if not _REFUSED_HEADERS.isdisjoint(token.header):
             raise Rejected("header-not-understood")
         if str(token.header.get("typ", "JWT")).upper() != "JWT":
             raise Rejected("type-is-not-jwt")

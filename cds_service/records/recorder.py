@@ -90,7 +90,8 @@ class Recorder:
                 self._waiting.append(make)
                 if self._thread is None:
                     self._start()
-            self._wake.set()
+            if not self._wake.is_set():  # else the thread is yet to look, and finds this one too
+                self._wake.set()
         except Exception as error:
             # A record is not worth an answer.
             self._drop(1, type(error).__name__)

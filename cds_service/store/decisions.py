@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
+from cds_service.protocol import compact_json
 from cds_service.store.bulk import insert_all
 from cds_service.store.database import Database
 from cds_service.store.tables import decision, judgement
@@ -175,7 +176,10 @@ def _judgement_row(decision_id: str, position: int, one: Judgement) -> tuple[Any
 
 
 _LISTS = ("modifiers", "reasons", "suggestions")
-_text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+def _text(value: object) -> str:
+    return compact_json.dumps(value, sort_keys=True).decode()
 
 
 def _decision(row: Mapping[str, Any], judged: list[Mapping[str, Any]]) -> Decision:

@@ -178,6 +178,16 @@ def test_what_is_ordinary(data: bytes, is_ordinary: bool) -> None:
     assert (strict_json._ordinary(data, 64) is not strict_json._NOT_ORDINARY) is is_ordinary
 
 
+@pytest.mark.parametrize("before", range(8))
+@pytest.mark.parametrize(("digits", "is_ordinary"), [(18, True), (19, False), (65, False)])
+def test_many_digits_are_seen_wherever_they_stand(
+    before: int, digits: int, is_ordinary: bool
+) -> None:
+    """A number that the fast reader might round is never its own."""
+    data = b"%b[%b]" % (b" " * before, b"1" * digits)
+    assert (strict_json._ordinary(data, 64) is not strict_json._NOT_ORDINARY) is is_ordinary
+
+
 @pytest.mark.parametrize(
     "data",
     [

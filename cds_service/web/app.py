@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 
 from cds_service.config import Auth, Settings
@@ -64,6 +65,7 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False  # no rule has any
+    app.session_interface = _NoSessions()
     Context(
         settings=settings,
         live=live,
@@ -91,6 +93,16 @@ def create_app(
     cors = Cors(lambda: live.deployment.registry, settings.is_development)
     app.wsgi_app = Frame(app.wsgi_app, cors)  # type: ignore[method-assign]
     return app
+
+
+class _NoSessions(SessionInterface):
+    """Nobody has a session: what says so is the same at every request."""
+
+    _none = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        """None that could be written to."""
+        return self._none
 
 
 class _Application(Flask):

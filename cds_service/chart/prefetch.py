@@ -14,7 +14,7 @@ from cds_service.chart.prefetch_value import NOT_FHIR, SINGLE, PrefetchValue
 from cds_service.chart.related import Related
 from cds_service.chart.walk import DRAFTS, resources_at, shown_key
 from cds_service.fhir.resources import identity, name_of
-from cds_service.protocol.chart import Chart, Ignored, Part, PartState, Resource
+from cds_service.protocol.chart import KNOWN, Chart, Ignored, Part, PartState, Resource
 from cds_service.protocol.request import HookRequest
 from cds_service.protocol.service import PrefetchItem
 from cds_service.values import dataclass
@@ -132,10 +132,10 @@ class _Reading:
         state, reason = self.own[resource_type]
         if state is PartState.UNREAD:
             state, reason = self._state_elsewhere(resource_type)
-        if state is PartState.UNREAD and resources:
-            state, reason = PartState.PARTIAL, "only what came along under other keys"
-        elif state in (PartState.COMPLETE, PartState.EMPTY):
+        if state in KNOWN:
             state = PartState.COMPLETE if resources else PartState.EMPTY
+        elif state is PartState.UNREAD and resources:
+            state, reason = PartState.PARTIAL, "only what came along under other keys"
         unmatched = tuple(self.unmatched.get(resource_type, ()))
         return Part(resource_type, state, reason, resources, unmatched)
 

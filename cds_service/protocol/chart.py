@@ -22,7 +22,8 @@ class PartState(StrEnum):
     UNREAD = "unread"
 
 
-_KNOWN = (PartState.COMPLETE, PartState.EMPTY)
+KNOWN = (PartState.COMPLETE, PartState.EMPTY)
+"""States of a part from which absence may be read as absence from the chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Part:
     @property
     def is_known(self) -> bool:
         """True when absence from this part may be read as absence from the chart."""
-        return self.state in _KNOWN
+        return self.state in KNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface
+from flask.typing import ResponseReturnValue
 from werkzeug.routing import MapAdapter
 
 from cds_service.config import Auth, Settings
@@ -111,6 +112,17 @@ class _Application(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """The function itself: every view is a plain one."""
         return func
+
+    def preprocess_request(self) -> ResponseReturnValue | None:
+        """What was asked for before each view, if anything was."""
+        if not self.before_request_funcs and not self.url_value_preprocessors:
+            return None
+        return super().preprocess_request()
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """What was asked for after each request, if anything was; nobody hears the signal."""
+        if self.teardown_request_funcs:
+            super().do_teardown_request(exc)
 
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Finds the view by path and method alone: no rule has a host, and none redirects."""

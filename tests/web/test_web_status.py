@@ -231,6 +231,15 @@ def test_neither_host_nor_upgrade_choose_the_view(
     assert http.post(URL, json=BODY, headers=headers).json == ANSWER.response
 
 
+def test_what_surrounds_a_view_is_called(make_app: Callable[..., Flask]) -> None:
+    """Nothing is looked for where nothing was asked for; what was is done."""
+    app, called = make_app(), []
+    app.before_request(lambda: called.append("before"))
+    app.teardown_request(lambda error: called.append("after"))
+    assert app.test_client().get("/cds-services").status_code == 200
+    assert called == ["before", "after"]
+
+
 def test_every_problem_of_a_request_is_listed(http: FlaskClient, engine: FakeEngine) -> None:
     """422 names each problem with its path."""
     engine.error = InvalidRequest(

@@ -89,5 +89,5 @@ class Chart:
         return tuple(
             Unread(part.resource_type, part.reason or part.state.value)
             for part in (self.patient, *self.parts.values())
-            if not part.is_known
+            if part.state not in KNOWN
         )

@@ -111,8 +111,8 @@ def _bands(kind: Kind, facts: Facts) -> tuple[Band, ...]:
     """WHO ranges for older adults, the expected range for younger ones; none while that is open."""
     if kind is Kind.T_SCORE and facts.belonging.groups == {Group.OLDER}:
         low, osteoporosis = (
-            facts.known.number("low_bmd_t_score"),
-            facts.known.number("osteoporosis_range_t_score"),
+            facts.known.number["low_bmd_t_score"],
+            facts.known.number["osteoporosis_range_t_score"],
         )
         return (
             Band("normal", low, None, has_low=True),
@@ -120,7 +120,7 @@ def _bands(kind: Kind, facts: Facts) -> tuple[Band, ...]:
             Band("osteoporosis range", None, osteoporosis, has_high=True),
         )
     if kind is Kind.Z_SCORE and facts.belonging.groups == {Group.YOUNGER}:
-        limit = facts.known.number("below_expected_range_z_score")
+        limit = facts.known.number["below_expected_range_z_score"]
         return (
             Band("within the expected range", limit, None),
             Band("below the expected range for age", None, limit, has_high=True),

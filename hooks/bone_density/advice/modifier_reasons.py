@@ -107,7 +107,7 @@ def _contradictions(decision: Decision, facts: Facts) -> Iterator[Reason]:
     osteoporosis = tuple(
         finding for finding in facts.low_bmd.by_diagnosis if "osteoporosis" in finding.sets
     )
-    low_limit = facts.known.number("low_bmd_t_score")
+    low_limit = facts.known.number["low_bmd_t_score"]
     if osteoporosis and newest and all(item.value > low_limit for item in newest):
         yield Reason(
             "diagnosis-stands-beside-better-score",
@@ -125,7 +125,7 @@ def _contradictions(decision: Decision, facts: Facts) -> Iterator[Reason]:
             "aace-2020",
             _references(faded),
         )
-    range_limit = facts.known.number("osteoporosis_range_t_score")
+    range_limit = facts.known.number["osteoporosis_range_t_score"]
     low = [item for item in newest if item.is_certainly_below(range_limit, or_equal=True)]
     if (
         not osteoporosis

@@ -155,7 +155,7 @@ def _band(decision: Decision, facts: Facts, evidence: tuple[str, ...]) -> Iterat
             evidence,
         )
     elif timing is Timing.TOO_SOON and when.last is not None:
-        due = add_months(when.last.latest, facts.known.whole("surveillance_interval_months"))
+        due = add_months(when.last.latest, facts.known.whole["surveillance_interval_months"])
         yield Reason(
             "dxa-not-yet-due",
             f"The next DXA is usually due about 2 years after the last one, from {due} on; none is "

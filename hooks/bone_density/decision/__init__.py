@@ -137,6 +137,6 @@ def _no_reminder(
         return "last-dxa-not-known"
     if not facts.observations_known:
         return "results-not-read"
-    if months[0] < facts.known.whole("reminder_interval_months"):
+    if months[0] < facts.known.whole["reminder_interval_months"]:
         return "dxa-not-due"
     return None

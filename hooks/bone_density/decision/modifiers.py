@@ -91,7 +91,7 @@ def _fracture_signs(facts: Facts) -> tuple[Finding, ...]:
 def _height_loss(facts: Facts) -> object:
     """The height loss in cm when it exceeds the threshold, else None."""
     loss = facts.height_loss
-    if loss is not None and loss.loss_cm > facts.known.number("height_loss_cm"):
+    if loss is not None and loss.loss_cm > facts.known.number["height_loss_cm"]:
         return loss.loss_cm
     return None
 
@@ -112,7 +112,7 @@ def _long_bisphosphonate(facts: Facts) -> bool:
         if course.start
     ]
     years = completed_years(start.latest, min(max(ends), facts.as_of))
-    return years >= facts.known.whole("long_bisphosphonate_years")
+    return years >= facts.known.whole["long_bisphosphonate_years"]
 
 
 def _vfa_criteria(facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
@@ -120,7 +120,7 @@ def _vfa_criteria(facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
 
     Source: acr-2016 (criteria), acr-2022-vfa (rating).
     """
-    limit = facts.known.number("low_bmd_t_score")
+    limit = facts.known.number["low_bmd_t_score"]
     low: bool | None = any(item.is_certainly_below(limit) for item in facts.newest_t_scores)
     if not facts.observations_known:
         low = None  # the newest score may be among the unread ones
@@ -129,8 +129,8 @@ def _vfa_criteria(facts: Facts) -> tuple[bool | None, tuple[str, ...]]:
     met, undecided = [], False
     age, sex = facts.person.age, facts.person.sex
     limits = {
-        "vfa-age-woman": facts.known.whole("vfa_age_woman_years"),
-        "vfa-age-man": facts.known.whole("vfa_age_man_years"),
+        "vfa-age-woman": facts.known.whole["vfa_age_woman_years"],
+        "vfa-age-man": facts.known.whole["vfa_age_man_years"],
     }
     for other, code in ((Sex.MALE, "vfa-age-woman"), (Sex.FEMALE, "vfa-age-man")):
         if sex is other:

@@ -109,7 +109,7 @@ def present_pregnancy(facts: Facts) -> tuple[Finding, ...]:
     found = facts.findings.active("pregnancy")
     if not found:
         return ()
-    limit = facts.as_of - timedelta(days=facts.known.whole("pregnancy_days"))
+    limit = facts.as_of - timedelta(days=facts.known.whole["pregnancy_days"])
     dated = ((item, item.onset or item.recorded) for item in found)
     return tuple(item for item, when in dated if when is None or when.latest >= limit)
 

@@ -86,16 +86,16 @@ def _without_central(
         return When(Timing.UNKNOWN, None, None, reasons, evidence, forearm_only=True)
     months = months_since(last, facts.as_of)
     on_time = (
-        months[0] >= facts.known.whole("surveillance_interval_months") and facts.observations_known
+        months[0] >= facts.known.whole["surveillance_interval_months"] and facts.observations_known
     )
     timing = Timing.ON_TIME if on_time else Timing.UNKNOWN
     return When(timing, last, months, reasons, evidence, forearm_only=True)
 
 
 def _band(months: int, facts: Facts, reasons: tuple[EarlyReason, ...]) -> Timing:
-    if months < facts.known.whole("minimum_interval_months"):
+    if months < facts.known.whole["minimum_interval_months"]:
         return Timing.TOO_SOON
-    if months >= facts.known.whole("surveillance_interval_months"):
+    if months >= facts.known.whole["surveillance_interval_months"]:
         return Timing.ON_TIME
     if reasons:
         return Timing.EARLY_WITH_REASON
@@ -195,7 +195,7 @@ def _new_therapy(facts: Facts) -> tuple[str, ...]:
     last = facts.scans.last_central
     if last is None:
         return ()
-    check = facts.known.whole("therapy_check_months")
+    check = facts.known.whole["therapy_check_months"]
     begun = [
         course
         for course in facts.medications.of(Purpose.OSTEOPOROSIS_THERAPY)

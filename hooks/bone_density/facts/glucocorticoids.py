@@ -51,7 +51,7 @@ def read_glucocorticoid(
         first = min(course.start.latest for course in stretch if course.start)
         last = max(_end(course, reading.as_of) for course in stretch)
         months = completed_months(first, min(last, reading.as_of))
-    lasts = months is not None and months >= reading.known.whole("glucocorticoid_months")
+    lasts = months is not None and months >= reading.known.whole["glucocorticoid_months"]
     is_long = bool(coded) or lasts
     present = stretch or [course for course in courses if course.is_current]
     taken = [course for course in present if course.is_current]
@@ -78,7 +78,7 @@ def _end(course: Course, as_of: date) -> date:
 
 def _present_stretch(courses: list[Course], reading: Reading) -> list[Course]:
     """The courses that join without a long break up to the clinical date."""
-    gap = timedelta(days=reading.known.whole("glucocorticoid_gap_days"))
+    gap = timedelta(days=reading.known.whole["glucocorticoid_gap_days"])
     joined: list[Course] = []
     reaches_back_to = reading.as_of
     dated = [
@@ -107,7 +107,7 @@ def _reaches(
     Two records of one drug may be one prescription told twice or two that add up: only the larger
     dose is certain.
     """
-    limit = reading.known.number("glucocorticoid_dose_mg_prednisone_per_day")
+    limit = reading.known.number["glucocorticoid_dose_mg_prednisone_per_day"]
     certain: dict[str, Decimal] = {}
     possible = Decimal(0)
     for course in taken:

@@ -77,10 +77,11 @@ def _height(observation: Raw, reading: Reading, person: Person) -> _Height | Non
         return None
     if reading.is_future(when):
         return None
-    low, high = (reading.known.number(f"plausible_height_{end}_cm") for end in ("min", "max"))
+    number = reading.known.number
+    low, high = number["plausible_height_min_cm"], number["plausible_height_max_cm"]
     if not low <= value <= high or person.birth is None:
         return None
-    adult = reading.known.whole("adult_height_age_years")
+    adult = reading.known.whole["adult_height_age_years"]
     if completed_years(person.birth.latest, when.earliest) < adult:
         return None
     return _Height(value, when, observation)

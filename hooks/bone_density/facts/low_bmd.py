@@ -50,9 +50,9 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
 
     Source: aace-2020, gighz-surveillance.
     """
-    by_t_score, undecided_t = _scores(measurements, Kind.T_SCORE, known.number("low_bmd_t_score"))
+    by_t_score, undecided_t = _scores(measurements, Kind.T_SCORE, known.number["low_bmd_t_score"])
     by_z_score, undecided_z = _scores(
-        measurements, Kind.Z_SCORE, known.number("below_expected_range_z_score"), or_equal=True
+        measurements, Kind.Z_SCORE, known.number["below_expected_range_z_score"], or_equal=True
     )
     by_diagnosis = _distinct(findings.lasting(set_id) for set_id in DIAGNOSES)
     results = [item.reference for item in (*by_t_score, *by_z_score)]

@@ -262,12 +262,13 @@ def _site(observation: Raw, meaning: _Meaning, reading: Reading) -> Site | None:
 def _implausible(quantity: Measured, kind: Kind, reading: Reading) -> str | None:
     if quantity.unit not in _UNITS[kind]:
         return "unit-missing" if quantity.unit is None else "unit-contradicts-code"
+    number = reading.known.number
     low, high = (
-        ("plausible_bmd_min_g_per_cm2", "plausible_bmd_max_g_per_cm2")
+        (number["plausible_bmd_min_g_per_cm2"], number["plausible_bmd_max_g_per_cm2"])
         if kind is Kind.BMD
-        else ("plausible_score_min", "plausible_score_max")
+        else (number["plausible_score_min"], number["plausible_score_max"])
     )
-    if reading.known.number(low) <= quantity.value <= reading.known.number(high):
+    if low <= quantity.value <= high:
         return None
     return "value-not-plausible"
 

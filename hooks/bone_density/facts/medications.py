@@ -120,7 +120,7 @@ def read_medications(reading: Reading, findings: Findings) -> Medications:
         for resource in reading.resources(resource_type):
             for course in _course(resource, resource_type, reading, findings):
                 by_purpose.setdefault(course.purpose, []).append(course)
-    gap = reading.known.whole("therapy_gap_days")
+    gap = reading.known.whole["therapy_gap_days"]
     return Medications(by_purpose, reading.knows(*MEDICATION_TYPES), gap)
 
 

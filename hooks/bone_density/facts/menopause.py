@@ -34,9 +34,9 @@ def read_belonging(person: Person, findings: Findings, known: Knowledge) -> Belo
     gaps: list[str] = []
     if person.age is None:
         gaps.append("age-not-known")
-    elif person.age.oldest < known.whole("adult_age_years"):
+    elif person.age.oldest < known.whole["adult_age_years"]:
         return Belonging(frozenset(), ("under-adult-age",), status, False, evidence)
-    elif person.age.youngest < known.whole("adult_age_years"):
+    elif person.age.youngest < known.whole["adult_age_years"]:
         gaps.append("adult-age-not-certain")
     if person.sex is None:
         gaps.append("sex-not-known")
@@ -70,7 +70,7 @@ def _recorded(findings: Findings) -> tuple[Menopause | None, tuple[str, ...]]:
 
 
 def _man(age: Age | None, known: Knowledge) -> set[Group]:
-    limit = known.whole("older_adult_age_years")
+    limit = known.whole["older_adult_age_years"]
     if age is None:
         return {Group.OLDER, Group.YOUNGER}
     groups = set()
@@ -90,8 +90,8 @@ def _woman(
     both = {Group.OLDER, Group.YOUNGER}
     if age is None:
         return ({Group.YOUNGER} if status is Menopause.PRE else both), [], False
-    inferred_from = known.whole("postmenopausal_age_years")
-    unknown_from = known.whole("older_adult_age_years")
+    inferred_from = known.whole["postmenopausal_age_years"]
+    unknown_from = known.whole["older_adult_age_years"]
     if status is Menopause.PRE:
         if age.oldest >= inferred_from:
             return both, ["premenopausal-contradicts-age"], False

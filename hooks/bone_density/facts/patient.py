@@ -67,7 +67,7 @@ def read_person(reading: Reading) -> Person:
     else:
         youngest = completed_years(min(birth.latest, reading.as_of), reading.as_of)
         oldest = completed_years(birth.earliest, reading.as_of)
-        if youngest > reading.known.whole("oldest_plausible_age_years"):
+        if youngest > reading.known.whole["oldest_plausible_age_years"]:
             unknown["age"] = "birth date not plausible"
         else:
             age = Age(youngest, oldest)

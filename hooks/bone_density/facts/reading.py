@@ -134,7 +134,7 @@ class Reading:
         """Whether something certainly happened within the days that count as new."""
         if when is None or when.earliest > self.as_of:
             return False
-        oldest = self.as_of - timedelta(days=self.known.whole("new_finding_days"))
+        oldest = self.as_of - timedelta(days=self.known.whole["new_finding_days"])
         return when.earliest >= oldest
 
     def ignored_list(self) -> tuple[Ignored, ...]:

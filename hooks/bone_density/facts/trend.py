@@ -133,7 +133,7 @@ def _discordance(reading: Reading, measurements: Iterable[Measurement]) -> Disco
         lowest_spine = min(spine, key=lambda item: (item.value, item.reference))
         lowest_hip = min(hip, key=lambda item: (item.value, item.reference))
         apart = abs(lowest_spine.value - lowest_hip.value)
-        if apart >= reading.known.number("discordance_t_score"):
+        if apart >= reading.known.number["discordance_t_score"]:
             return Discordance(lowest_spine, lowest_hip)
         return None
     return None

@@ -72,10 +72,16 @@ class KnowledgeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """Everything the rules know, with indexes that cost one dictionary lookup per code."""
+    """Everything the rules know, with indexes that cost one dictionary lookup per code.
+
+    `number` holds the value of every threshold, `whole` the same as an int: that is read where days,
+    months or years are counted.
+    """
 
     value_sets: Mapping[str, ValueSet]
     thresholds: Mapping[str, Threshold]
+    number: Mapping[str, Decimal]
+    whole: Mapping[str, int]
     ratings: Mapping[tuple[str, str], Rating]
     past_ratings: tuple[Rating, ...]
     variants: Mapping[str, Mapping[str, str]]
@@ -84,14 +90,6 @@ class Knowledge:
     observation_codes: frozenset[str]
     height_codes: frozenset[str]
     _look_up: Callable[[str, str], Mapping[str, Concept]]
-
-    def number(self, key: str) -> Decimal:
-        """The value of a threshold."""
-        return self.thresholds[key].value
-
-    def whole(self, key: str) -> int:
-        """The value of a threshold that counts days, months or years."""
-        return int(self.thresholds[key].value)
 
     def rating(self, variant: str, study: str) -> Rating | None:
         """The published rating of a study in a variant of the current edition, if there is one."""
@@ -138,9 +136,12 @@ def load(root: Traversable) -> Knowledge:
     ratings_file = _toml(root, "ratings.toml")
     ratings = [_rating(item) for item in ratings_file["ratings"]]
     current = [item for item in ratings if item.edition == ratings_file["current"]]
+    thresholds = _thresholds(_toml(root, "thresholds.toml")["thresholds"])
     found = Knowledge(
         value_sets=value_sets,
-        thresholds=_thresholds(_toml(root, "thresholds.toml")["thresholds"]),
+        thresholds=thresholds,
+        number={key: item.value for key, item in thresholds.items()},
+        whole={key: int(item.value) for key, item in thresholds.items()},
         ratings={(item.variant, item.study): item for item in current},
         past_ratings=tuple(item for item in ratings if item not in current),
         variants=ratings_file["variants"],

@@ -2312,10 +2312,10 @@ def test_knowledge_of_several_dates(tmp_path: Path) -> None:
         table.read_text("utf-8") + entry.format(200, "2001-01-01") + entry.format(280, "2030-01-01")
     )
     found = load(tmp_path / "knowledge")
-    assert found.whole("pregnancy_days") == 280
+    assert found.whole["pregnancy_days"] == 280
     assert found.value_sets.keys() == knowledge().value_sets.keys()
     table.write_text(table.read_text("utf-8").replace(entry.format(280, "2030-01-01"), ""))
-    assert load(tmp_path / "knowledge").whole("pregnancy_days") == 300
+    assert load(tmp_path / "knowledge").whole["pregnancy_days"] == 300
 
 
 def test_coding_without_a_system() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
@@ -46,6 +47,11 @@ class Measurement:
     comparator: str | None
     when: DateInterval | None
     device: str | None
+
+    @property
+    def day(self) -> date | None:
+        """The day of the result, None without an exact one."""
+        return self.when.latest if self.when and self.when.is_exact else None
 
     def is_certainly_below(self, limit: Decimal, *, or_equal: bool = False) -> bool:
         """Whether the value lies below a limit whatever the bound leaves open."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from operator import attrgetter
+from typing import TypeAlias
 
 from cds_service.protocol.values import dataclass
 from hooks.bone_density.facts.measurements import Measurement
 from hooks.bone_density.facts.reading import Reading
 from hooks.bone_density.words import HIP_SITES, SPINE_SITES, Kind, Site
+
+_Dated: TypeAlias = tuple[date, Measurement]
+_LOWEST = attrgetter("value", "reference")
+"""What is least in the lowest of several results: its value, and among equal ones its name."""
 
 
 class Change(StrEnum):
@@ -61,29 +68,31 @@ class Trend:
 def read_trend(reading: Reading, measurements: Iterable[Measurement]) -> Trend:
     """The newest dated result of every site and side beside the one before it.
 
-    The one before it on the same device, where there is one.
+    The one before it on the same device, where there is one. A bound or a result without an exact
+    day is compared with nothing.
     """
-    series: dict[tuple[Site, str | None], list[Measurement]] = {}
+    series: dict[tuple[Site, str | None], list[_Dated]] = {}
+    scores: dict[date, list[Measurement]] = {}
     for item in measurements:
-        if item.kind is Kind.BMD and _day(item) and not item.comparator:
-            series.setdefault((item.site, item.side), []).append(item)
+        day = item.day
+        if day is None or item.comparator:
+            continue
+        if item.kind is Kind.BMD:
+            series.setdefault((item.site, item.side), []).append((day, item))
+        elif item.kind is Kind.T_SCORE:
+            scores.setdefault(day, []).append(item)
     comparisons = tuple(
         comparison
         for _, items in sorted(series.items(), key=lambda pair: (pair[0][0], pair[0][1] or ""))
-        if (comparison := _compare(items, reading))
+        if len(items) > 1 and (comparison := _compare(items, reading))
     )
-    return Trend(comparisons, _discordance(reading, measurements))
+    return Trend(comparisons, _discordance(reading, scores))
 
 
-def _day(item: Measurement) -> str:
-    """The day of a result; empty without an exact one."""
-    return item.when.latest.isoformat() if item.when and item.when.is_exact else ""
-
-
-def _compare(items: list[Measurement], reading: Reading) -> Comparison | None:
-    ordered = sorted(items, key=lambda item: (_day(item), item.reference))
-    later = ordered[-1]
-    before = [item for item in ordered if _day(item) < _day(later)]
+def _compare(items: list[_Dated], reading: Reading) -> Comparison | None:
+    ordered = sorted(items, key=lambda dated: (dated[0], dated[1].reference))
+    last_day, later = ordered[-1]
+    before = [item for day, item in ordered if day < last_day]
     if not before:
         return None
     same_device = [item for item in before if item.device and item.device == later.device]
@@ -105,12 +114,10 @@ def _compare(items: list[Measurement], reading: Reading) -> Comparison | None:
     return Comparison(later.site, earlier, later, change, reason, absolute, percent, lsc)
 
 
-def _not_comparable(
-    items: list[Measurement], earlier: Measurement, later: Measurement
-) -> str | None:
+def _not_comparable(items: list[_Dated], earlier: Measurement, later: Measurement) -> str | None:
     """Why two results must not be compared, or None."""
     for item in (earlier, later):
-        same_day = {other.value for other in items if _day(other) == _day(item)}
+        same_day = {other.value for day, other in items if day == item.day}
         if len(same_day) > 1:
             return "two-values-on-one-day"
     if earlier.device is None or later.device is None:
@@ -120,20 +127,15 @@ def _not_comparable(
     return None
 
 
-def _discordance(reading: Reading, measurements: Iterable[Measurement]) -> Discordance | None:
-    days: dict[str, list[Measurement]] = {}
-    for item in measurements:
-        if item.kind is Kind.T_SCORE and not item.comparator and (day := _day(item)):
-            days.setdefault(day, []).append(item)
-    for day in sorted(days, reverse=True):
-        spine = [item for item in days[day] if item.site in SPINE_SITES]
-        hip = [item for item in days[day] if item.site in HIP_SITES]
-        if not spine or not hip:
-            continue
-        lowest_spine = min(spine, key=lambda item: (item.value, item.reference))
-        lowest_hip = min(hip, key=lambda item: (item.value, item.reference))
-        apart = abs(lowest_spine.value - lowest_hip.value)
-        if apart >= reading.known.number["discordance_t_score"]:
-            return Discordance(lowest_spine, lowest_hip)
-        return None
+def _discordance(reading: Reading, scores: dict[date, list[Measurement]]) -> Discordance | None:
+    """The lowest T-scores of spine and hip on the newest day that has both, if they lie apart."""
+    for day in sorted(scores, reverse=True):
+        spine = [item for item in scores[day] if item.site in SPINE_SITES]
+        hip = [item for item in scores[day] if item.site in HIP_SITES]
+        if spine and hip:
+            lowest_spine, lowest_hip = min(spine, key=_LOWEST), min(hip, key=_LOWEST)
+            apart = abs(lowest_spine.value - lowest_hip.value)
+            if apart >= reading.known.number["discordance_t_score"]:
+                return Discordance(lowest_spine, lowest_hip)
+            return None
     return None

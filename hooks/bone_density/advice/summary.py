@@ -7,7 +7,6 @@ from hooks.bone_density.advice.labels import GAP_HEADS, RATINGS, STUDIES
 from hooks.bone_density.advice.reasons import is_appropriate_dxa
 from hooks.bone_density.decision import Decision
 from hooks.bone_density.facts import Facts
-from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.words import (
     TIMED,
     RatingStatus,
@@ -31,7 +30,7 @@ def summary(decision: Decision, facts: Facts) -> str:
         return _undecided(decision)
     if study in TIMED and (text := _timing(decision)):
         return text
-    if facts.trend.with_change(Change.FALL) and is_appropriate_dxa(decision):
+    if facts.trend.falls and is_appropriate_dxa(decision):
         return "DXA spine/hip: usually appropriate. Earlier results show a fall beyond the LSC."
     if is_appropriate_dxa(decision):
         return _appropriate(decision, facts)

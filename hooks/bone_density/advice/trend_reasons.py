@@ -23,7 +23,7 @@ def trend_reasons(decision: Decision, facts: Facts) -> Iterator[Reason]:
     spine_is_reliable = not decision.situation.signs.spine
     for item in facts.trend.comparisons:
         yield _change(item, is_reliable=item.site not in SPINE_SITES or spine_is_reliable)
-    if facts.trend.with_change(Change.FALL):
+    if facts.trend.falls:
         yield _look_into(facts)
     if facts.trend.discordance is not None and spine_is_reliable:
         spine, hip = facts.trend.discordance.spine, facts.trend.discordance.hip

@@ -8,7 +8,6 @@ from hooks.bone_density.decision.offers import Offer, dxa_may_be_offered, offers
 from hooks.bone_density.decision.rating import Rated, rate
 from hooks.bone_density.decision.situation import Situation
 from hooks.bone_density.facts import Facts
-from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.settings import Settings
 from hooks.bone_density.words import (
     AXIAL_DXA,
@@ -93,7 +92,7 @@ def _silence(
 def _has_more_to_say(facts: Facts) -> bool:
     """Whether a fall, a discordance or a gap stands in the chart that no one should miss."""
     trend = facts.trend
-    return bool(facts.unread or trend.with_change(Change.FALL) or trend.discordance)
+    return bool(facts.unread or trend.falls or trend.discordance)
 
 
 def _indicator(study: Study, situation: Situation, rated: Rated, settings: Settings) -> str:

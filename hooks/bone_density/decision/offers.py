@@ -7,7 +7,6 @@ from cds_service.protocol.values import dataclass
 from hooks.bone_density.decision.rating import Rated, rate
 from hooks.bone_density.decision.situation import Situation
 from hooks.bone_density.facts import Facts
-from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.words import (
     AXIAL_DXA,
     Modifier,
@@ -132,6 +131,6 @@ def _other_offers(study: Study, situation: Situation, facts: Facts) -> tuple[Off
     found = []
     if Modifier.SUSPECTED_VERTEBRAL_FRACTURE in situation.modifiers:
         found.append(_add("radiograph-spine"))
-    if facts.trend.with_change(Change.FALL):
+    if facts.trend.falls:
         found.append(_add("labs"))
     return tuple(found)

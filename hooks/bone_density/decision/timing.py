@@ -11,7 +11,6 @@ from hooks.bone_density.drugs import Purpose
 from hooks.bone_density.facts import Facts
 from hooks.bone_density.facts.medications import Course
 from hooks.bone_density.facts.scans import months_since, newest
-from hooks.bone_density.facts.trend import Change
 from hooks.bone_density.words import Sex, Timing
 
 
@@ -141,7 +140,7 @@ def _reasons(facts: Facts) -> tuple[tuple[EarlyReason, ...], tuple[str, ...]]:
         ),
         EarlyReason.FALL_BEYOND_LSC: tuple(
             reference
-            for item in facts.trend.with_change(Change.FALL)
+            for item in facts.trend.falls
             for reference in (item.earlier.reference, item.later.reference)
         ),
         EarlyReason.NEW_FRACTURE: tuple(

@@ -55,14 +55,11 @@ class Discordance:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Comparisons per site, and discordance on the newest day that has both."""
+    """Comparisons per site, those that show a fall, and discordance on the newest day of both."""
 
     comparisons: tuple[Comparison, ...]
+    falls: tuple[Comparison, ...]
     discordance: Discordance | None
-
-    def with_change(self, change: Change) -> tuple[Comparison, ...]:
-        """Comparisons that allow one statement."""
-        return tuple(item for item in self.comparisons if item.change is change)
 
 
 def read_trend(reading: Reading, measurements: Iterable[Measurement]) -> Trend:
@@ -86,7 +83,8 @@ def read_trend(reading: Reading, measurements: Iterable[Measurement]) -> Trend:
         for _, items in sorted(series.items(), key=lambda pair: (pair[0][0], pair[0][1] or ""))
         if len(items) > 1 and (comparison := _compare(items, reading))
     )
-    return Trend(comparisons, _discordance(reading, scores))
+    falls = tuple(item for item in comparisons if item.change is Change.FALL)
+    return Trend(comparisons, falls, _discordance(reading, scores))
 
 
 def _compare(items: list[_Dated], reading: Reading) -> Comparison | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
@@ -55,7 +54,7 @@ def evaluate(selection: Selection, chart: Chart, settings: Settings, as_of: date
 
 def _advices(
     judged: list[tuple[Order, Study]],
-    drafted: Counter[Study],
+    drafted: list[Study],
     situation: Situation,
     facts: Facts,
     settings: Settings,
@@ -64,7 +63,7 @@ def _advices(
     offered: set[Study] = set()
     is_reminded = any(study is not Study.OSTEOPOROSIS_DRUG for _, study in judged)
     for order, study in judged:
-        others = frozenset(other for other, count in drafted.items() if count > (other is study))
+        others = frozenset(drafted) if drafted.count(study) > 1 else frozenset(drafted) - {study}
         if study is not Study.OSTEOPOROSIS_DRUG:  # two clicks would order the DXA twice
             others |= offered
         decision = decide(study, situation, facts, settings, others, is_reminded=is_reminded)
@@ -77,17 +76,17 @@ def _advices(
 
 def _drafted(
     judged: list[tuple[Order, Study]], drafts: tuple[Order, ...], settings: Settings
-) -> Counter[Study]:
-    """How many drafts that are still proposals ask for each study."""
+) -> list[Study]:
+    """The studies that the drafts which are still proposals ask for, each as often as asked for."""
     if len(drafts) < 2:  # nothing beside the judged order
-        return Counter(study for _, study in judged)
+        return [study for _, study in judged]
     of_judged = {id(order): study for order, study in judged}
-    return Counter(
+    return [
         study
         for order in drafts
         if order.excluded is None
         and (study := of_judged.get(id(order)) or study_of(order, settings))
-    )
+    ]
 
 
 def _silent(order: Order, study: Study, scenario: Scenario, timing: Timing, silence: str) -> Advice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 from cds_service.protocol.values import dataclass
@@ -54,7 +53,8 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
     by_z_score, undecided_z = _scores(
         measurements, Kind.Z_SCORE, known.number["below_expected_range_z_score"], or_equal=True
     )
-    by_diagnosis = _distinct(findings.lasting(set_id) for set_id in DIAGNOSES)
+    by_diagnosis = _distinct([item for name in DIAGNOSES for item in findings.lasting(name)])
+    suspected = [item for name in DIAGNOSES for item in findings.active(name)]
     results = [item.reference for item in (*by_t_score, *by_z_score)]
     diagnoses = [finding.reference for finding in by_diagnosis]
     return LowBmd(
@@ -62,10 +62,7 @@ def read_low_bmd(measurements: Measurements, findings: Findings, known: Knowledg
         by_z_score=by_z_score,
         by_diagnosis=by_diagnosis,
         unconfirmed=_distinct(
-            tuple(
-                item for item in findings.active(set_id) if item.certainty is Certainty.PROVISIONAL
-            )
-            for set_id in DIAGNOSES
+            [item for item in suspected if item.certainty is Certainty.PROVISIONAL]
         ),
         undecided_t=undecided_t,
         undecided_z=undecided_z,
@@ -89,9 +86,9 @@ def _scores(
     return tuple(below), tuple(undecided)
 
 
-def _distinct(groups: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:
+def _distinct(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Each finding once: one condition may belong to both value sets."""
     found: dict[str, Finding] = {}
-    for group in groups:
-        for finding in group:
-            found.setdefault(finding.reference, finding)
+    for finding in findings:
+        found.setdefault(finding.reference, finding)
     return tuple(found.values())

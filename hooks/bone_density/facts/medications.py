@@ -80,25 +80,31 @@ class Medications:
 
         With `drug` only its own records count: a change within the family begins anew.
         """
+        dated = [
+            (course, course.start)
+            for course in self.of(purpose)
+            if course.family == family and drug in (None, course.drug) and course.start is not None
+        ]
+        if len(dated) == 1:  # nothing to join it with
+            return dated[0][1]
         courses = sorted(
             (
-                course.start.latest,
+                start.latest,
                 course.reference,  # "(no id)" for more than one: the order goes on to the end
-                course.start.earliest,
+                start.earliest,
                 course.end is None,
                 course.end or date.max,
             )
-            for course in self.of(purpose)
-            if course.family == family and drug in (None, course.drug) and course.start is not None
+            for course, start in dated
         )
-        start: DateInterval | None = None
+        begun: DateInterval | None = None
         covered: date | None = None
         for latest, _, earliest, is_open, end in courses:
             if covered is not None and (latest - covered).days > self.gap_days:
-                start = None
-            start = start or DateInterval(earliest, latest)
+                begun = None
+            begun = begun or DateInterval(earliest, latest)
             covered = None if is_open else max(end, covered or end)
-        return start
+        return begun
 
 
 def _family(drug_class: str) -> str:

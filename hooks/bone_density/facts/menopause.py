@@ -31,12 +31,13 @@ def read_belonging(person: Person, findings: Findings, known: Knowledge) -> Belo
     (docs/clinical-decisions.md, 4).
     """
     status, evidence = _recorded(findings)
+    adult = known.whole["adult_age_years"]
     gaps: list[str] = []
     if person.age is None:
         gaps.append("age-not-known")
-    elif person.age.oldest < known.whole["adult_age_years"]:
+    elif person.age.oldest < adult:
         return Belonging(frozenset(), ("under-adult-age",), status, False, evidence)
-    elif person.age.youngest < known.whole["adult_age_years"]:
+    elif person.age.youngest < adult:
         gaps.append("adult-age-not-certain")
     if person.sex is None:
         gaps.append("sex-not-known")
@@ -55,12 +56,18 @@ def read_belonging(person: Person, findings: Findings, known: Knowledge) -> Belo
     return Belonging(frozenset(groups), tuple(gaps), status, inferred, evidence)
 
 
+_STATUSES = {
+    "postmenopausal": Menopause.POST,
+    "premenopausal": Menopause.PRE,
+    "perimenopausal": Menopause.PERI,
+}
+"""Value sets of menopausal status, in the order in which one comes before another."""
+
+
 def _recorded(findings: Findings) -> tuple[Menopause | None, tuple[str, ...]]:
-    for set_id, status in (
-        ("postmenopausal", Menopause.POST),
-        ("premenopausal", Menopause.PRE),
-        ("perimenopausal", Menopause.PERI),
-    ):
+    if findings.by_set.keys().isdisjoint(_STATUSES):
+        return None, ()
+    for set_id, status in _STATUSES.items():
         found = findings.established(set_id)
         if status is Menopause.POST:  # menopause is not undone: a resolved record still says it
             found = (*found, *findings.resolved(set_id))

@@ -78,7 +78,7 @@ def read_person(reading: Reading) -> Person:
 def _sex(patient: Raw) -> Sex | None:
     gender = patient.get("gender")
     if gender in ("female", "male"):
-        return Sex(gender)
+        return _SEX_CODES[gender]
     extensions = patient.get("extension")
     found: dict[str, Sex | None] = {}
     for extension in extensions if isinstance(extensions, list) else ():

@@ -119,12 +119,12 @@ def insufficient_data(facts: Facts) -> Verdict | None:
     gaps = list(facts.belonging.gaps)
     if not facts.conditions_known:
         gaps.append("conditions-not-read")
-    is_established = _is_established(facts)
+    is_established = facts.low_bmd_is_established
     open_baseline = [] if is_established else _open_baseline(facts)
     gaps += open_baseline
     if not gaps:
         return None
-    possible = _follow_up_scenarios(facts, is_established)
+    possible = _follow_up_scenarios(facts)
     if not facts.conditions_known:
         possible |= {Scenario.RED_FLAG, Scenario.PREGNANCY}
     if not is_established:
@@ -134,21 +134,15 @@ def insufficient_data(facts: Facts) -> Verdict | None:
     return Verdict(Scenario.INSUFFICIENT, frozenset(possible), tuple(dict.fromkeys(gaps)))
 
 
-def _follow_up_scenarios(facts: Facts, is_established: bool) -> set[Scenario]:
+def _follow_up_scenarios(facts: Facts) -> set[Scenario]:
     """The scenario of every group still possible: follow-up where low BMD is established there."""
     by_group = {Group.OLDER: Scenario.SURVEILLANCE, Group.YOUNGER: Scenario.YOUNGER}
-    if not is_established:
+    if not facts.low_bmd_is_established:
         return {by_group[group] for group in facts.belonging.groups}
     return {
         by_group[group] if facts.low_bmd.is_established(group) else Scenario.INITIAL
         for group in facts.belonging.groups
     }
-
-
-def _is_established(facts: Facts) -> bool:
-    """Whether low BMD is established for some group that is still possible."""
-    groups = facts.belonging.groups or frozenset(Group)
-    return any(facts.low_bmd.is_established(group) for group in groups)
 
 
 def _open_baseline(facts: Facts) -> list[str]:
@@ -169,7 +163,7 @@ def _open_baseline(facts: Facts) -> list[str]:
 
 def initial_testing(facts: Facts) -> Verdict | None:
     """Low BMD is not established by anything in a chart that was read to its end."""
-    return None if _is_established(facts) else _certain(Scenario.INITIAL)
+    return None if facts.low_bmd_is_established else _certain(Scenario.INITIAL)
 
 
 def younger_adult(facts: Facts) -> Verdict | None:
@@ -252,7 +246,7 @@ def _holding(rules: Iterable[tuple[str, Rule]], facts: Facts) -> Iterator[tuple[
 
 
 def _require_readable(facts: Facts) -> None:
-    if _is_established(facts):
+    if facts.low_bmd_is_established:
         return
     missing = tuple(
         gap

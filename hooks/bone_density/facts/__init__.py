@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from operator import attrgetter
 
 from cds_service.protocol.chart import Chart, Ignored, Unread
 from cds_service.protocol.values import dataclass
@@ -19,7 +20,7 @@ from hooks.bone_density.facts.scans import Scans, read_scans
 from hooks.bone_density.facts.trend import Trend, read_trend
 from hooks.bone_density.knowledge import Knowledge, knowledge
 from hooks.bone_density.settings import Settings
-from hooks.bone_density.words import CENTRAL_SITES, Kind
+from hooks.bone_density.words import CENTRAL_SITES, Group, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Facts:
     """All that the rules may know of one patient at one clinical date.
 
     `newest_t_scores` are those of the newest day that has any; of spine and hip before those of
-    the forearm.
+    the forearm. `low_bmd_is_established` says it for some group that is still possible.
     """
 
     as_of: date
@@ -43,6 +44,7 @@ class Facts:
     trend: Trend
     belonging: Belonging
     low_bmd: LowBmd
+    low_bmd_is_established: bool
     observations_known: bool
     conditions_known: bool
     medications_known: bool
@@ -57,11 +59,11 @@ def newest_scores(measurements: Measurements) -> tuple[Measurement, ...]:
     """
     scores = [item for item in measurements.usable if item.kind is Kind.T_SCORE]
     central = [item for item in scores if item.site in CENTRAL_SITES] or scores
-    dated = [item for item in central if item.when is not None]
-    if not dated:
+    dates = [item.when for item in central if item.when is not None]
+    if not dates:
         return tuple(central)
-    newest = max(item.when.earliest for item in dated if item.when)
-    return tuple(item for item in dated if item.when and item.when.latest >= newest)
+    newest = max(dates, key=attrgetter("earliest")).earliest
+    return tuple([item for item in central if item.when and item.when.latest >= newest])
 
 
 def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
@@ -81,6 +83,8 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
     medications = read_medications(reading, findings)
     glucocorticoid = read_glucocorticoid(reading, medications, findings)
     height_loss = read_height_loss(reading, observations, person)
+    belonging = read_belonging(person, findings, known)
+    low_bmd = read_low_bmd(measurements, findings, known)
     return Facts(
         as_of=as_of,
         known=known,
@@ -93,8 +97,9 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
         glucocorticoid=glucocorticoid,
         height_loss=height_loss,
         trend=read_trend(reading, measurements.usable),
-        belonging=read_belonging(person, findings, known),
-        low_bmd=read_low_bmd(measurements, findings, known),
+        belonging=belonging,
+        low_bmd=low_bmd,
+        low_bmd_is_established=any(map(low_bmd.is_established, belonging.groups or Group)),
         observations_known=reading.knows("Observation"),
         conditions_known=reading.knows("Condition"),
         medications_known=medications.is_complete,

@@ -42,7 +42,7 @@ def select(orders: tuple[Order, ...], settings: Settings) -> Selection:
             continue
         study = None if order.excluded else study_of(order, settings)
         if study is not None:
-            ours.append((order, study.value))
+            ours.append((order, str(study)))
         else:
             declined.append(_declined(order, order.excluded or _why_not(order)))
     return Selection(tuple(ours), tuple(declined), orders)

@@ -55,7 +55,7 @@ def proposal(offer: Offer, order: Order, rating: RatingWord | None) -> Proposal:
         resource=resource,
         codes=CODES.get(offer.target, ()),
         recommended=offer.recommended,
-        rating=rating.value if rating else None,
+        rating=str(rating) if rating else None,
     )
 
 

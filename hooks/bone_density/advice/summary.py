@@ -53,7 +53,7 @@ def _undecided(decision: Decision) -> str:
         return f"{head}."
     if rated.status is RatingStatus.RATED and rated.rating is not None:
         label = STUDIES[decision.study]
-        return f"{head}; {label}: {RATINGS[rated.rating.value]} all the same."
+        return f"{head}; {label}: {RATINGS[rated.rating]} all the same."
     if rated.status is RatingStatus.CONDITIONAL:
         return f"{head}: appropriateness can be given only conditionally."
     return f"{head}: no rating is given, please check the record."
@@ -85,7 +85,7 @@ def _by_rating(decision: Decision) -> str:
     if rated.status is RatingStatus.RATED and rated.rating is not None:
         if rated.rating is RatingWord.USUALLY_NOT:
             return f"{head} is usually not appropriate for BMD follow-up; DXA spine/hip is."
-        return f"{head}: {RATINGS[rated.rating.value]} for BMD follow-up."
+        return f"{head}: {RATINGS[rated.rating]} for BMD follow-up."
     if rated.status is RatingStatus.CONDITIONAL:
         if decision.study is Study.VFA:
             if any(item.rating == RatingWord.USUALLY.value for item in rated.conditional):

@@ -84,7 +84,7 @@ def _fracture_signs(facts: Facts) -> tuple[Finding, ...]:
         for finding in facts.findings.active("vertebral-fracture")
         if finding.certainty is Certainty.PROVISIONAL
     )
-    pain = tuple(finding for finding in facts.findings.active("back-pain") if finding.is_new)
+    pain = facts.findings.new("back-pain")
     return (*suspected, *pain, *facts.findings.active("height-loss"))
 
 

@@ -69,25 +69,22 @@ def deceased(facts: Facts) -> Verdict | None:
 
 def red_flag_cord(facts: Facts) -> Verdict | None:
     """New cauda equina syndrome or cord compression."""
-    found = tuple(item for item in facts.findings.active("cord-or-cauda-equina") if item.is_new)
+    found = facts.findings.new("cord-or-cauda-equina")
     return _certain(Scenario.RED_FLAG, _references(found)) if found else None
 
 
 def red_flag_deficit(facts: Facts) -> Verdict | None:
     """A new neurological deficit beside a coded vertebral fracture or new back pain."""
-    deficit = tuple(item for item in facts.findings.active("neurological-deficit") if item.is_new)
+    deficit = facts.findings.new("neurological-deficit")
     if not deficit:
         return None
-    beside = (
-        *facts.findings.active("vertebral-fracture"),
-        *(item for item in facts.findings.active("back-pain") if item.is_new),
-    )
+    beside = (*facts.findings.active("vertebral-fracture"), *facts.findings.new("back-pain"))
     return _certain(Scenario.RED_FLAG, _references((*deficit, *beside))) if beside else None
 
 
 def red_flag_radicular(facts: Facts) -> Verdict | None:
     """A new radicular symptom beside a confirmed vertebral fracture."""
-    symptom = tuple(item for item in facts.findings.active("radicular-symptom") if item.is_new)
+    symptom = facts.findings.new("radicular-symptom")
     if not symptom:
         return None
     fracture = tuple(

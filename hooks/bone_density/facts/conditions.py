@@ -94,6 +94,12 @@ class Findings:
             return ()
         return tuple(finding for finding in self.by_set[set_id] if finding.is_active)
 
+    def new(self, set_id: str) -> tuple[Finding, ...]:
+        """Active conditions of one value set that are certainly new."""
+        if set_id not in self.by_set:
+            return ()
+        return tuple(finding for finding in self.active(set_id) if finding.is_new)
+
     def lasting(self, set_id: str) -> tuple[Finding, ...]:
         """Confirmed conditions that leave their mark whatever became of them since."""
         if set_id not in self.by_set:

@@ -108,8 +108,7 @@ def read_facts(chart: Chart, settings: Settings, as_of: date) -> Facts:
             *chart.unread,
             *(
                 Unread(resource_type, "some resources were not usable")
-                for resource_type in sorted(reading.lost)
-                if chart.part(resource_type).is_known
+                for resource_type in sorted(reading.lost & reading.read_whole)
             ),
         ),
     )

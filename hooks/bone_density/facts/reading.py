@@ -27,7 +27,8 @@ class Reading:
     """Collects, while one chart is read, every resource that was not used and why.
 
     `lost` holds the resource types of which something that may matter could not be used: their
-    absence must not be read as absence from the patient.
+    absence must not be read as absence from the patient. `read_whole` are the parts of the chart
+    that are known to their end.
     """
 
     chart: Chart
@@ -36,6 +37,11 @@ class Reading:
     known: Knowledge
     ignored: dict[str, str] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    read_whole: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parts = self.chart.parts.items()
+        self.read_whole = frozenset([name for name, part in parts if part.is_known])
 
     @property
     def zone(self) -> tzinfo:
@@ -121,10 +127,7 @@ class Reading:
 
     def knows(self, *resource_types: str) -> bool:
         """True when absence from these parts may be read as absence from the chart."""
-        for item in resource_types:
-            if item in self.lost or not self.chart.part(item).is_known:
-                return False
-        return True
+        return self.read_whole.issuperset(resource_types) and self.lost.isdisjoint(resource_types)
 
     def is_future(self, when: DateInterval) -> bool:
         """Whether something certainly lies after the clinical date."""

@@ -74,8 +74,8 @@ class KnowledgeError(ValueError):
 class Knowledge:
     """Everything the rules know, with indexes that cost one dictionary lookup per code.
 
-    `number` holds the value of every threshold, `whole` the same as an int: that is read where days,
-    months or years are counted.
+    `number` holds the value of every threshold, `whole` the same as an int: that is read where
+    days, months or years are counted.
     """
 
     value_sets: Mapping[str, ValueSet]

@@ -123,3 +123,8 @@ def fact(explanation: dict[str, Any], name: str) -> Any:
 def without(resource: Resource, *names: str) -> Resource:
     """A copy without some elements."""
     return {name: value for name, value in resource.items() if name not in names}
+
+
+def treated(*records: Resource, more: Sequence[Resource] = (LOW,)) -> list[str]:
+    """The therapy that the service reads."""
+    return [str(text) for text in fact(ask(DXA, *more, *records), "therapy")]

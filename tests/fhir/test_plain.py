@@ -134,6 +134,14 @@ def test_no_plain_shape_has_room_for_a_modifier(resource: dict[str, Any], modifi
     assert not is_plain({**resource, modifier: []})
 
 
+@pytest.mark.parametrize("element", ["active", "deceasedBoolean"])
+@pytest.mark.parametrize(("value", "is_short"), [(True, True), ("true", False), (1, False)])
+def test_what_is_true(element: str, value: object, is_short: bool) -> None:
+    """Only true and false are: the models also take words and numbers for them."""
+    resource = {"resourceType": "Patient", "id": "p", element: value}
+    assert is_plain(resource) == is_short
+
+
 @given(st.data())
 @settings(max_examples=1500, deadline=None)
 def test_nothing_invalid_is_plain(data: st.DataObject) -> None:

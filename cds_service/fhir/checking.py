@@ -53,24 +53,31 @@ def problem(resource: Raw) -> str | None:
         return "contained resource of an unknown type"
     except (ValueError, TypeError, AttributeError, RecursionError):
         return "not readable as FHIR R4"
-    return _date_without_text(resource)
+    return _of_another_type(resource)
 
 
 _DATE_ENDINGS = ("Date", "DateTime", "Instant")
+_BOOLEANS = frozenset({"active", "doNotPerform"})
 _DATES = frozenset({"authoredOn", "dateAsserted", "end", "issued", "lastUpdated", "start"})
 
 
-def _date_without_text(value: Any, place: str = "") -> str | None:
-    """The first date that is no text: the models take a number for seconds since 1970."""
+def _of_another_type(value: Any, place: str = "") -> str | None:
+    """The first value that the models would alter: a number for a date, a word for a boolean.
+
+    They take a number for seconds since 1970, and `"yes"` or 1 for true; the raw readers do not.
+    """
     if isinstance(value, list):
-        return next(filter(None, (_date_without_text(item, place) for item in value)), None)
+        return next(filter(None, (_of_another_type(item, place) for item in value)), None)
     if not isinstance(value, Mapping):
         return None
     for name, item in value.items():
         is_date = name in _DATES or name.endswith(_DATE_ENDINGS)
         if is_date and isinstance(item, int | float):
             return f"{place}{name}: no text"
-        if found := _date_without_text(item, f"{place}{name}."):
+        is_boolean = name in _BOOLEANS or name.endswith("Boolean")
+        if is_boolean and isinstance(item, str | int | float) and not isinstance(item, bool):
+            return f"{place}{name}: no boolean"
+        if found := _of_another_type(item, f"{place}{name}."):
             return found
     return None
 

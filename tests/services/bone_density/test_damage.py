@@ -172,6 +172,17 @@ def test_date_that_is_a_number() -> None:
     assert unread(explanation) == {"Condition", "DiagnosticReport"}
 
 
+@pytest.mark.parametrize("word", ["true", "no", 1, 0.0])
+def test_boolean_that_is_none(word: object) -> None:
+    """A word or a number is no boolean: whether a drug is to be taken stays open."""
+    drug = {**medication_request("m", "904431", "2025-01-01"), "doNotPerform": word}
+    explanation = ask(DXA, LOW, drug)
+    assert ignored(explanation) == {
+        "MedicationRequest/m": "not valid FHIR R4: doNotPerform: no boolean"
+    }
+    assert unread(explanation) == {"MedicationRequest"}
+
+
 @pytest.mark.parametrize("dose", [-10, 0])
 def test_dose_of_nothing(dose: float) -> None:
     """A dose of less than something is no dose: how much is taken stays open."""

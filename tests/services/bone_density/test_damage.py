@@ -183,6 +183,15 @@ def test_boolean_that_is_none(word: object) -> None:
     assert unread(explanation) == {"MedicationRequest"}
 
 
+def test_boolean_that_is_none_inside_a_list() -> None:
+    """However deep it stands."""
+    instructions = [{"text": "weekly"}, {"asNeededBoolean": "yes"}]
+    drug = medication_request("m", "904431", "2025-01-01", dosageInstruction=instructions)
+    assert ignored(ask(DXA, LOW, drug)) == {
+        "MedicationRequest/m": "not valid FHIR R4: dosageInstruction.asNeededBoolean: no boolean"
+    }
+
+
 @pytest.mark.parametrize("dose", [-10, 0])
 def test_dose_of_nothing(dose: float) -> None:
     """A dose of less than something is no dose: how much is taken stays open."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bone import FOREARM
 from builders import (
     CPT,
     condition,
@@ -52,6 +53,25 @@ def test_a_dxa_is_offered_once_in_a_call() -> None:
     explanation = explain(request(drafts, patient(), [LOW], hook="order-sign"))
     assert [item["indicator"] for item in explanation["orders"]] == ["warning", "warning"]
     assert offered_codes(explanation) == ["77080"]
+
+
+@pytest.mark.parametrize(
+    ("draft", "action", "recommended"),
+    [
+        (QUS, "update", True),
+        (VFA, "update", True),
+        (service_request("draft-1", "77078"), "update", False),  # QCT
+        (service_request("draft-1", "77081"), "update", False),  # peripheral DXA of any site
+        (FOREARM, "create", False),
+        (service_request("draft-1", "77089"), "create", False),  # TBS
+    ],
+)
+def test_the_better_order(draft: dict[str, Any], action: str, recommended: bool) -> None:
+    """DXA replaces what is usually not appropriate, or not exact; it complements the others."""
+    found = card(explain(request([draft], patient(), [LOW])))
+    (suggestion,) = found["suggestions"]
+    assert [item["type"] for item in suggestion["actions"]] == [action]
+    assert suggestion["isRecommended"] is recommended
 
 
 def test_two_drafts_of_one_study_count_as_two() -> None:

@@ -27,19 +27,23 @@ help:
 	@echo "make clean  remove what the other targets made"
 
 # One stamp per step: a second run has nothing to do.
+# A lock names everything: to look for more would take what was released since, where a package
+# asks for another with an extra, and then refuse it for its missing hash.
+LOCKED = --no-deps --require-hashes
+
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.python requirements.lock requirements-build.lock pyproject.toml
-	$(PIP) install --require-hashes -r requirements.lock
-	$(PIP) install --require-hashes -r requirements-build.lock
+	$(PIP) install $(LOCKED) -r requirements.lock
+	$(PIP) install $(LOCKED) -r requirements-build.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install $(LOCKED) -r requirements-dev.lock
 	@touch $@
 
 run: $(VENV)/.run

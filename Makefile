@@ -26,11 +26,11 @@ help:
 	@echo "make audit  known holes in what runs; fails too when they could not be looked up"
 	@echo "make clean  remove what the other targets made"
 
-# One stamp per step: a second run has nothing to do.
 # A lock names everything: to look for more would take what was released since, where a package
 # asks for another with an extra, and then refuse it for its missing hash.
 LOCKED = --no-deps --require-hashes
 
+# One stamp per step: a second run has nothing to do.
 $(VENV)/.python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	$(PYTHON) -m venv $(VENV)

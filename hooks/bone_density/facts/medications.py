@@ -27,7 +27,7 @@ _ORDER_INTENTS = frozenset(
     {"order", "original-order", "reflex-order", "filler-order", "instance-order"}
 )
 _OTHER_INTENTS = frozenset({"proposal", "plan", "option"})
-"""What may be repeated; an intent that is none of FHIR's might be anything."""
+"""No order was placed; an intent that is none of FHIR's says nothing, and might be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +206,18 @@ def _why_not_taken(resource: Raw, resource_type: str) -> str | None:
         return "doNotPerform"
     if resource_type == "MedicationRequest":
         intent = resource.get("intent")
-        if isinstance(intent, str) and intent not in _ORDER_INTENTS:
-            return f"intent {intent}" if intent in _OTHER_INTENTS else "intent not known"
+        if isinstance(intent, str) and intent in _OTHER_INTENTS:
+            return f"intent {intent}"
     if says_status(resource) and status_of(resource) not in _TAKEN[resource_type]:
         return status_words(resource)
     return None
 
 
 def _says_whether_taken(resource: Raw, resource_type: str) -> bool:
-    is_order = resource_type == "MedicationRequest"
-    return says_status(resource) and (not is_order or isinstance(resource.get("intent"), str))
+    """Whether status and intent are codes of FHIR; to be asked when nothing says that it is not."""
+    if not says_status(resource):
+        return False
+    return resource_type != "MedicationRequest" or resource.get("intent") in _ORDER_INTENTS
 
 
 def _with_indication(match: DrugMatch, findings: Findings) -> DrugMatch:

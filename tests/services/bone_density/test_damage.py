@@ -192,6 +192,14 @@ def test_boolean_that_is_none_inside_a_list() -> None:
     }
 
 
+def test_intent_that_is_no_intent() -> None:
+    """Whether a drug was ordered stays open; what stands there is not repeated."""
+    drug = medication_request("m", "904431", "2025-01-01", intent="Mrs Miller")
+    explanation = ask(DXA, LOW, drug)
+    assert ignored(explanation) == {"MedicationRequest/m": "not said whether it is taken"}
+    assert unread(explanation) == {"MedicationRequest"}
+
+
 @pytest.mark.parametrize("dose", [-10, 0])
 def test_dose_of_nothing(dose: float) -> None:
     """A dose of less than something is no dose: how much is taken stays open."""
